@@ -1,0 +1,205 @@
+"""The `assert_*` family: what a test says about the requests that were received.
+
+A failure is one line; what differs is a note on it, bounded however large the values are.
+"""
+
+import json as json_module
+from abc import abstractmethod
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from yarl import URL, Query
+
+from ._form import parse_form
+from ._journal import Journal, RequestLog
+from ._nearness import Key, describe_key, difference, nearest
+from ._request import Request
+from ._url import normalize_url
+from ._value_difference import describe_value, value_differences
+
+__all__ = ["CallAssertions"]
+
+R = TypeVar("R", bound=Request)
+
+_CANDIDATES = 50
+_NOTED = 10
+
+
+class CallAssertions(Generic[R]):
+    """Recorded requests and assertions on them, for whatever has a `journal`."""
+
+    @property
+    @abstractmethod
+    def journal(self) -> Journal[R]:
+        """The recorded requests."""
+
+    @property
+    def requests(self) -> RequestLog[R]:
+        """The recorded requests by `(METHOD, normalised URL)`, unmatched ones included."""
+        return self.journal.requests
+
+    @property
+    def ordered_requests(self) -> list[tuple[Key, R]]:
+        """All recorded requests with their keys, in the order in which their replies were chosen."""
+        return [(record.key, record.request) for record in list(self.journal.records)]
+
+    @property
+    def call_count(self) -> int:
+        """The number of recorded requests."""
+        return len(self.journal.records)
+
+    @property
+    def last_request(self) -> R | None:
+        """The most recent request, `None` before the first."""
+        records = self.journal.records
+        return records[-1].request if records else None
+
+    def assert_called(self) -> None:
+        """Raise `AssertionError` if no request was received."""
+        if not self.journal.records:
+            raise AssertionError("expected at least one request, got none")
+
+    def assert_not_called(self) -> None:
+        """Raise `AssertionError` if a request was received."""
+        if self.journal.records:
+            raise AssertionError(f"expected no request, got {self._received()}")
+
+    def assert_called_once(self) -> None:
+        """Raise `AssertionError` unless exactly one request was received."""
+        if len(self.journal.records) != 1:
+            raise AssertionError(f"expected exactly one request, got {self._received()}")
+
+    def assert_any_call(self, url: str | URL, method: str = "GET", params: Query = None) -> None:
+        """Raise `AssertionError` unless a request for `url`, with `params` added to its query, was received."""
+        self._calls(url, method, params)
+
+    def assert_called_with(
+        self,
+        url: str | URL,
+        method: str = "GET",
+        params: Query = None,
+        data: Any = None,
+        json: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        strict_headers: bool = False,
+    ) -> None:
+        """Raise `AssertionError` unless the most recent request for `url` was sent with what is given.
+
+        `data` is the body as bytes or str, or a dict of form fields; `json` the value that the body holds as JSON;
+        `headers` must all be there, and no others if `strict_headers`. `unittest.mock.ANY` stands for any value.
+        `None` is not compared.
+        """
+        key, calls = self._calls(url, method, params)
+        request = calls[-1]
+        if json is not None:
+            _compare(key, "json", json, _json_of(request))
+        if data is not None:
+            _compare(key, "data", *_comparable_data(data, request))
+        if headers is not None:
+            _compare(key, "headers", *_comparable_headers(headers, request.headers, strict_headers))
+
+    def assert_called_once_with(
+        self,
+        url: str | URL,
+        method: str = "GET",
+        params: Query = None,
+        data: Any = None,
+        json: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        strict_headers: bool = False,
+    ) -> None:
+        """Raise `AssertionError` unless exactly one request was received, and it is as `assert_called_with` says."""
+        self.assert_called_once()
+        self.assert_called_with(url, method, params, data, json, headers, strict_headers)
+
+    def _calls(self, url: str | URL, method: str, params: Query) -> tuple[Key, list[R]]:
+        target = normalize_url(url)
+        if params:
+            target = normalize_url(target.extend_query(params))
+        key = (method.upper(), target)
+        calls = self.journal.requests.get(key)
+        if calls:
+            return key, calls
+        message = f"expected a request {describe_key(key)}, got "
+        if not self.journal.records:
+            raise AssertionError(f"{message}none at all")
+        recent = list(islice(reversed(self.journal.requests), _CANDIDATES))
+        near = (f"{describe_key(other)} (differs in {difference(key, other)})" for other in nearest(key, recent))
+        raise AssertionError(f"{message}{self._received(name_one=False)}; nearest: {'; '.join(near)}")
+
+    def _received(self, name_one: bool = True) -> str:
+        records = self.journal.records
+        if not records:
+            return "none"
+        if len(records) == 1 and name_one:
+            return f"1: {describe_key(records[0].key)}"
+        if not name_one:
+            return f"{len(records)} other{'' if len(records) == 1 else 's'}"
+        return f"{len(records)}, the last {describe_key(records[-1].key)}"
+
+
+def _compare(key: Key, what: str, expected: Any, actual: Any) -> None:
+    # The expected value comes first, so that the `__eq__` of unittest.mock.ANY and its kind decides.
+    if expected == actual:
+        return
+    error = AssertionError(
+        f"{describe_key(key)}: expected {what} {describe_value(expected)}, got {describe_value(actual)}"
+    )
+    lines = list(islice(value_differences(what, expected, actual), _NOTED + 1))
+    if len(lines) > _NOTED:
+        lines[_NOTED:] = ["... and more"]
+    error.add_note("\n".join(lines))
+    raise error
+
+
+def _json_of(request: Request) -> Any:
+    body = request.body
+    if not body:
+        return None
+    try:
+        return json_module.loads(body)
+    except ValueError:
+        return f"<a body that is no JSON: {describe_value(body)}>"
+
+
+def _comparable_data(data: Any, request: Request) -> tuple[Any, Any]:
+    body = request.body or b""
+    if isinstance(data, str):
+        return data.encode(), body
+    if isinstance(data, Mapping):
+        form = parse_form(body, request.headers.get("Content-Type", ""))
+        if form is None:
+            return data, body
+        expected = {
+            name: [_field(item) for item in value] if isinstance(value, list | tuple) else _field(value)
+            for name, value in data.items()
+        }
+        actual = {name: values[0] if len(values) == 1 else values for name, values in form.items()}
+        return expected, actual
+    return data, body
+
+
+def _field(value: Any) -> Any:
+    """Return a form value as it arrives: numbers as text."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _comparable_headers(expected: Mapping[str, Any], actual: Mapping[str, str], strict: bool) -> tuple[Any, Any]:
+    received: dict[str, Any] = {}
+    for name, value in actual.items():
+        received.setdefault(name.lower(), []).append(value)
+    wanted: dict[str, Any] = {}
+    for name, value in expected.items():
+        wanted.setdefault(name.lower(), []).append(value)
+    for name, values in wanted.items():
+        # Of several values sent under one name, one that fits is enough, unless as many are expected.
+        sent = received.get(name, [])
+        if len(values) == 1 and len(sent) > 1 and not strict:
+            received[name] = [next((one for one in sent if values[0] == one), sent[0])]
+    got = {name: _single(values) for name, values in received.items() if strict or name in wanted}
+    return {name: _single(values) for name, values in wanted.items()}, got
+
+
+def _single(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,82 @@
+"""The journal: every request in the order in which its reply was chosen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from yarl import URL
+
+from ._mock_response import MockResponse
+from ._nearness import Key
+from ._request import Request
+from ._url import normalize_url
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_items, dict_keys, dict_values
+
+__all__ = ["Journal", "Record", "RequestLog"]
+
+R = TypeVar("R", bound=Request)
+
+
+@dataclass(slots=True)
+class Record(Generic[R]):
+    """One recorded request: its key, itself, and the registration that answered it.
+
+    `response` is `None` for a request that nothing answered; `explanation` then says why.
+    """
+
+    key: Key
+    request: R
+    response: MockResponse | None
+    explanation: str | None
+
+
+class RequestLog(dict[tuple[str, URL], list[R]]):
+    """The recorded requests by `(METHOD, normalised URL)`; a key that is looked up is normalised first.
+
+    It is live. Iterating goes over the keys as they were at the start, since requests may arrive meanwhile.
+    """
+
+    def __getitem__(self, key: tuple[str, str | URL]) -> list[R]:
+        return super().__getitem__(_normalise_key(key))
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return super().__contains__(_normalise_key(key))
+        except (TypeError, ValueError):
+            return False
+
+    def get(self, key: tuple[str, str | URL], default: Any = None) -> Any:
+        return super().get(_normalise_key(key), default)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(list(super().keys()))
+
+    def keys(self) -> "dict_keys[Key, list[R]]":
+        return self.copy().keys()
+
+    def values(self) -> "dict_values[Key, list[R]]":
+        return self.copy().values()
+
+    def items(self) -> "dict_items[Key, list[R]]":
+        return self.copy().items()
+
+
+class Journal(Generic[R]):
+    """The requests of one mock, in order and by key."""
+
+    def __init__(self) -> None:
+        self.records: list[Record[R]] = []
+        self.requests: RequestLog[R] = RequestLog()
+
+    def append(self, record: Record[R]) -> None:
+        """Add `record`. Callers hold the registry's lock."""
+        self.records.append(record)
+        self.requests.setdefault(record.key, []).append(record.request)
+
+
+def _normalise_key(key: Any) -> Key:
+    if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
+        raise TypeError(f"expected a key (METHOD, URL), got {key!r}")
+    return key[0].upper(), normalize_url(key[1])

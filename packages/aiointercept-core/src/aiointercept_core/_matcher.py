@@ -1,0 +1,61 @@
+"""Matchers: what a registration matches, and its words for it.
+
+A matcher says yes or no to a URL, and names itself in an explanation.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from yarl import URL
+
+from ._url import normalize_url
+
+__all__ = ["ExactURL", "Matcher", "URLPattern", "build_matcher"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExactURL:
+    """One URL, in normalised form."""
+
+    url: URL
+
+    def __str__(self) -> str:
+        return str(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class URLPattern:
+    """Every URL whose text, as the client asked for it, `pattern.match` accepts."""
+
+    pattern: re.Pattern[str]
+
+    def __str__(self) -> str:
+        return f"pattern {self.pattern.pattern!r}"
+
+
+Matcher: TypeAlias = ExactURL | URLPattern
+
+
+def build_matcher(url: str | URL | re.Pattern[str]) -> Matcher:
+    """Return the matcher for what a user registers.
+
+    Raises `TypeError` for anything but a str, `yarl.URL` or compiled pattern of str, `ValueError` for a URL without
+    scheme or host.
+    """
+    if isinstance(url, re.Pattern):
+        if not isinstance(url.pattern, str):
+            raise TypeError(f"url: expected a pattern of str, got {url!r}; compile it from a str")
+        return URLPattern(url)
+    if not isinstance(url, str | URL):
+        raise TypeError(f"url: expected a str, yarl.URL or compiled re.Pattern, got {url!r}")
+    try:
+        normalised = normalize_url(url)
+    except ValueError as exc:
+        raise ValueError(f"url: expected an absolute http or https URL, got {str(url)!r}: {exc}") from exc
+    if not normalised.host or normalised.scheme not in ("http", "https"):
+        raise ValueError(
+            f"url: expected an absolute http or https URL with a host, got {str(url)!r}; "
+            "write it in full, as 'https://api.example.com/path'"
+        )
+    return ExactURL(normalised)

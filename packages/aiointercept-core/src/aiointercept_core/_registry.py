@@ -1,0 +1,226 @@
+"""The registry: registrations in, replies out.
+
+One lock makes match, consume and record a single step, because requests arrive on a server's thread while a test
+registers and asserts on its own.
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from yarl import URL
+
+from ._assertions import CallAssertions
+from ._explanation import RegistrationIndex
+from ._journal import Journal, Record
+from ._matcher import ExactURL, URLPattern
+from ._mock_response import MockResponse
+from ._nearness import Key
+from ._registration import MethodShortcuts, build_registration
+from ._reply import BodySource, ClosedConnection, Reply
+from ._request import Request
+from ._url import normalize_url, origin_of
+
+if TYPE_CHECKING:
+    from typing import Never
+
+__all__ = ["Registry"]
+
+logger = logging.getLogger("aiointercept")
+
+R = TypeVar("R", bound=Request)
+
+# How many distinct URLs have the patterns that match them remembered.
+_PATTERN_MEMO_SIZE = 1024
+
+
+class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
+    """Registered replies and recorded requests, with no transport of its own.
+
+    A transport calls `await registry.answer(request)` for each request. All methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._journal: Journal[R] = Journal()
+        self._forget_registrations()
+
+    @property
+    def journal(self) -> Journal[R]:
+        """The recorded requests."""
+        return self._journal
+
+    def add(
+        self,
+        url: str | URL | re.Pattern[str],
+        method: str = "GET",
+        status: int | None = 200,
+        body: BodySource | None = b"",
+        json: Any = None,
+        payload: Any = None,
+        headers: Mapping[str, str] | None = None,
+        repeat: bool | int = False,
+        content_type: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        reason: str | None = None,
+        exception: BaseException | type[BaseException] | bool | None = None,
+        **unknown: "Never",
+    ) -> MockResponse:
+        """Register the reply to requests for `url` and return its handle.
+
+        Raises `TypeError` or `ValueError` for what could not be served, saying how to fix it.
+        """
+        response = build_registration(
+            url,
+            method,
+            status=status,
+            body=body,
+            json=json,
+            payload=payload,
+            headers=headers,
+            repeat=repeat,
+            content_type=content_type,
+            callback=callback,
+            reason=reason,
+            exception=exception,
+            unknown=unknown,
+        )
+        with self._lock:
+            self._enqueue(response)
+        return response
+
+    def clear(self) -> None:
+        """Forget all registrations and all recorded requests."""
+        with self._lock:
+            self._forget_registrations()
+            self._journal = Journal()
+
+    def claims(self, url: URL) -> bool:
+        """Tell whether `url` is meant for this registry: by its origin, registered exactly, or by a pattern."""
+        if self.claims_origin(url):
+            return True
+        with self._lock:
+            return any(self._matching_patterns(method, str(url)) for method in self._patterns)
+
+    def claims_origin(self, url: URL) -> bool:
+        """Tell whether some exact URL of the origin of `url` was registered, used up or not."""
+        return self._index.has_origin(origin_of(normalize_url(url)))
+
+    def matches(self, method: str, url: URL) -> bool:
+        """Tell whether a request would be answered now, without consuming anything."""
+        with self._lock:
+            return self._find((method.upper(), normalize_url(url)), url) is not None
+
+    def choose(self, request: R) -> Record[R]:
+        """Match `request`, consume its reply and record it, in one step."""
+        key = (request.method.upper(), normalize_url(request.url))
+        with self._lock:
+            response = self._find(key, request.url)
+            explanation = None
+            if response is None:
+                explanation = self._explain(key, request.url)
+            else:
+                response.take()
+            record = Record(key, request, response, explanation)
+            self._journal.append(record)
+        return record
+
+    def record(self, request: R, explanation: str) -> None:
+        """Record `request` as answered by nothing registered, without consuming a reply."""
+        key = (request.method.upper(), normalize_url(request.url))
+        with self._lock:
+            self._journal.append(Record(key, request, None, explanation))
+
+    async def answer(self, request: R) -> Reply:
+        """Record `request` and return the reply to it: `ClosedConnection` where nothing registered matches.
+
+        What the user's callback or body function raises is raised.
+        """
+        record = self.choose(request)
+        if record.response is not None:
+            return await record.response.reply(request)
+        logger.warning("%s", record.explanation)
+        return ClosedConnection(record.explanation)
+
+    def _forget_registrations(self) -> None:
+        self._exact: dict[Key, _Queue] = {}
+        self._patterns: dict[str, dict[re.Pattern[str], _Queue]] = {}
+        self._pattern_memo: dict[tuple[str, str], list[_Queue]] = {}
+        self._index = RegistrationIndex()
+
+    def _enqueue(self, response: MockResponse) -> None:
+        match response.matcher:
+            case ExactURL(url):
+                key = (response.method, url)
+                self._exact.setdefault(key, _Queue()).append(response)
+                self._index.add(key)
+            case URLPattern(pattern):
+                self._patterns.setdefault(response.method, {}).setdefault(pattern, _Queue()).append(response)
+                self._pattern_memo.clear()
+
+    def _find(self, key: Key, url: URL) -> MockResponse | None:
+        queue = self._exact.get(key)
+        if queue is not None and (response := queue.current()) is not None:
+            return response
+        if key[0] in self._patterns:
+            for queue in self._matching_patterns(key[0], str(url)):
+                if (response := queue.current()) is not None:
+                    return response
+        return None
+
+    def _matching_patterns(self, method: str, text: str) -> "list[_Queue]":
+        """Return the queues of the patterns that match `text`, in order. Callers hold the lock."""
+        matching = self._pattern_memo.get((method, text))
+        if matching is None:
+            queues = self._patterns.get(method, {})
+            matching = [queue for pattern, queue in queues.items() if pattern.match(text)]
+            if len(self._pattern_memo) >= _PATTERN_MEMO_SIZE:
+                self._pattern_memo.clear()
+            self._pattern_memo[method, text] = matching
+        return matching
+
+    def _explain(self, key: Key, url: URL) -> str:
+        used_up = [queue.responses[-1] for queue in self._matching_patterns(key[0], str(url))]
+        return self._index.explain(key, self._registered, used_up, self._pattern_responses())
+
+    def _registered(self, key: Key) -> list[MockResponse]:
+        queue = self._exact.get(key)
+        return queue.responses if queue is not None else []
+
+    def _pattern_responses(self) -> Iterator[MockResponse]:
+        for queues in self._patterns.values():
+            for queue in queues.values():
+                yield queue.responses[-1]
+
+
+class _Queue:
+    """The registrations for one URL and method, in order; at most one repeats for ever, the last."""
+
+    __slots__ = ("_position", "responses")
+
+    def __init__(self) -> None:
+        self.responses: list[MockResponse] = []
+        self._position = 0
+
+    def append(self, response: MockResponse) -> None:
+        last = self.responses[-1] if self.responses else None
+        if last is not None and last.remaining is None:
+            if response.remaining is not None:
+                raise ValueError(
+                    f"{response}: expected no reply with an end behind repeat=True, got one; it could never be "
+                    "reached: register it before the one that repeats for ever"
+                )
+            self.responses.pop()
+        self.responses.append(response)
+
+    def current(self) -> MockResponse | None:
+        """Return the first registration that is not used up."""
+        responses = self.responses
+        while self._position < len(responses):
+            response = responses[self._position]
+            if response.remaining != 0:
+                return response
+            self._position += 1
+        return None

@@ -1,0 +1,75 @@
+"""Where an origin lives: the question, its answers, and who is asked."""
+
+import enum
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from yarl import URL
+
+if TYPE_CHECKING:
+    from ._call import Attempt
+
+__all__ = ["REAL_NETWORK", "Address", "Location", "Origins", "OutgoingRequest", "is_ip_address", "is_loopback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address and port at which an origin lives, reached in plain HTTP.
+
+    A `fallback` is used only where nobody further out knows the origin.
+    """
+
+    host: str
+    port: int
+    fallback: bool = False
+
+
+class _RealNetwork(enum.Enum):
+    REAL_NETWORK = "the real network"
+
+
+REAL_NETWORK = _RealNetwork.REAL_NETWORK
+
+# An exception is raised at the caller; `None` leaves the answer to whoever is asked next.
+Location: TypeAlias = Address | _RealNetwork | BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A request that a client is about to send.
+
+    `url` has the scheme http or https, without user info and fragment. `family` is the socket address family that
+    the client's connector is bound to, `AF_UNSPEC` for any. `attempt` stands for the connection it is going to get.
+    """
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    family: int
+    attempt: "Attempt"
+
+
+class Origins(Protocol):
+    """Who knows where origins live."""
+
+    def locate(self, request: OutgoingRequest) -> Location:
+        """Say where `request` is to go. Called on the client's loop, so it may not wait."""
+
+
+def is_ip_address(host: str) -> bool:
+    """Tell whether `host` is a bare IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` names this machine: `localhost`, `127.0.0.0/8` or `::1`."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    return is_ip_address(host) and ipaddress.ip_address(host).is_loopback

@@ -1,0 +1,86 @@
+"""One exchange: a request comes off the wire, its owner is asked, the reply goes onto the wire."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
+
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
+
+from aiointercept_core import ClosedConnection, Reply
+
+from ._request import AiointerceptRequest
+from ._resend import ResendDetector
+from ._wire import ClosedResponse, error_reply, send_reply
+
+__all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
+
+logger = logging.getLogger("aiointercept")
+
+Answer: TypeAlias = Callable[[AiointerceptRequest], Awaitable[Reply]]
+Takeover: TypeAlias = Callable[[AiointerceptRequest], Awaitable[web.StreamResponse]]
+
+
+class Owner(Protocol):
+    """What a listener asks of whoever opened it, on the server's thread."""
+
+    def screen(self, request: AiointerceptRequest) -> Takeover | None:
+        """Look at the head of `request` before its body is read; a function that is returned serves it instead."""
+
+    async def answer(self, request: AiointerceptRequest) -> Reply:
+        """Return the reply to `request`, whose body is there."""
+
+    def abandon(self, request: AiointerceptRequest) -> None:
+        """Take note of `request`, whose client left before the body was complete."""
+
+
+class Exchange:
+    """The handler of one listener: a coroutine function from a request to a response."""
+
+    def __init__(self, owner: Owner, resends: ResendDetector) -> None:
+        self._owner = owner
+        self._resends = resends
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert isinstance(request, AiointerceptRequest)
+        owner = self._owner
+        takeover = owner.screen(request)
+        # An owner who told the URL knows the call as well: nothing has to be guessed from the wire.
+        guess = not request.url_was_told
+        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+            await _continue(request)
+        if takeover is not None:
+            return await takeover(request)
+        try:
+            complete = await request.receive()
+        finally:
+            if not request.complete:
+                owner.abandon(request)
+        if not complete or (guess and self._resends.is_resend(request)):
+            return ClosedResponse(request)
+        reply = await _ask(owner.answer, request)
+        if guess and isinstance(reply, ClosedConnection):
+            self._resends.closing(request)
+        return await send_reply(request, reply)
+
+
+async def exchange(answer: Answer, request: AiointerceptRequest) -> web.StreamResponse:
+    """Serve `request`, whose body is still on the wire, with what `answer` says."""
+    if not await request.receive():
+        return ClosedResponse(request)
+    return await send_reply(request, await _ask(answer, request))
+
+
+async def _ask(answer: Answer, request: AiointerceptRequest) -> Reply:
+    try:
+        return await answer(request)
+    except Exception as exc:
+        logger.exception("answering %s %s failed", request.method, request.url)
+        return error_reply(exc)
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Tell the client to send its body."""
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # The interim response is no part of the final one, whose size decides whether an error can still be told.
+    request.writer.output_size = 0

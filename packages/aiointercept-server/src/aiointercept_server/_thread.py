@@ -1,0 +1,85 @@
+"""The one thread of the process on which every mock is served.
+
+Process-wide state, in one object: a daemon thread with an event loop, made on first use. A mock only opens sockets
+on it, which costs a fraction of starting a thread.
+"""
+
+import asyncio
+import atexit
+import os
+import threading
+import time
+
+__all__ = ["SERVER_THREAD", "ServerThread"]
+
+# Taken once, so that a test which replaces the clock for the whole process does not stop the server's timers.
+_monotonic = time.monotonic
+
+_EXIT_TIMEOUT = 2.0
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def time(self) -> float:
+        return _monotonic()
+
+
+class ServerThread:
+    """A daemon thread that runs one event loop, started when the loop is first asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Return the running loop. May be called from any thread."""
+        # Read once without the lock: this is asked for at every start of a mock.
+        loop = self._loop
+        if loop is not None:
+            return loop
+        with self._lock:
+            if self._loop is None:
+                self._loop = _Loop()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._loop,), name="aiointercept-server", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def stop(self) -> None:
+        """End the thread and close its loop; the next `loop()` starts another."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_EXIT_TIMEOUT)
+
+    def forget(self) -> None:
+        """Let go of a thread that did not survive a fork."""
+        # The loop object must outlive this: collecting it would close the parent's selector.
+        _lost_in_fork.append(self._loop)
+        self._lock = threading.Lock()
+        self._loop = self._thread = None
+
+    @staticmethod
+    def _run(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+
+_lost_in_fork: list[asyncio.AbstractEventLoop | None] = []
+
+SERVER_THREAD = ServerThread()
+
+atexit.register(SERVER_THREAD.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SERVER_THREAD.forget)

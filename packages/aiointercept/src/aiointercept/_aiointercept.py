@@ -1,0 +1,309 @@
+"""The facade: `aiointercept`, its life cycle and what tests call on it."""
+
+import asyncio
+import logging
+import re
+import traceback
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from yarl import URL
+
+from aiointercept_core import (
+    BodySource,
+    CallAssertions,
+    Journal,
+    MethodShortcuts,
+    MockResponse,
+    Registry,
+    normalize_url,
+)
+from aiointercept_dns import Passthrough, is_ip_address
+from aiointercept_server import AiointerceptRequest
+
+from ._decorator import decorate
+from ._interception import Interception
+
+if TYPE_CHECKING:
+    import concurrent.futures
+    from typing import Never
+
+__all__ = ["aiointercept"]
+
+logger = logging.getLogger("aiointercept")
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+# A teardown that takes longer than this, in seconds, is left to itself.
+_TEARDOWN_TIMEOUT = 5.0
+
+
+class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
+    """A mock HTTP server on loopback, to which requests are sent instead of to the services they are meant for.
+
+    By default nothing global changes: point the client at `server_url`. With `mock_external_urls` every aiohttp
+    client of the process is redirected, but to hosts in `passthrough` and to loopback and bare IP addresses.
+    `passthrough_unmatched` forwards what nothing registered matches to the real network. `param` names the keyword
+    argument that gets the mock when this is used as a decorator. Errors in callbacks are raised when the block is
+    left, unless `raise_callback_errors` is false.
+
+    Raises `ValueError` or `TypeError` for hosts that are none, and for passthrough without `mock_external_urls`.
+    """
+
+    def __init__(
+        self,
+        mock_external_urls: bool = False,
+        passthrough: Iterable[str] | None = None,
+        passthrough_unmatched: bool = False,
+        param: str | None = None,
+        *,
+        raise_callback_errors: bool = True,
+    ) -> None:
+        if not mock_external_urls and (passthrough or passthrough_unmatched):
+            name = "passthrough" if passthrough else "passthrough_unmatched"
+            raise ValueError(
+                f"{name}: expected it together with mock_external_urls=True, got it alone; "
+                "without that nothing is redirected and everything else reaches the real network already"
+            )
+        self._passthrough = Passthrough(passthrough)
+        self._external = mock_external_urls
+        self._passthrough_unmatched = passthrough_unmatched
+        self._param = param
+        self._raise_callback_errors = raise_callback_errors
+        self._registry: Registry[AiointerceptRequest] = Registry()
+        self._running: Interception | None = None
+        self._address: tuple[str, int] | None = None
+
+    def __repr__(self) -> str:
+        where = self.server_url if self._address is not None else "not started"
+        return f"<aiointercept {where}{'' if self._running is not None or self._address is None else ' (stopped)'}>"
+
+    # Life cycle.
+
+    def start(self) -> "Awaitable[Self]":
+        """Start the mock, at once, with nothing registered or recorded; the result may be awaited and is the mock.
+
+        Raises `RuntimeError` if it runs already, or if this release of aiohttp cannot be redirected.
+        """
+        if self._running is not None:
+            raise RuntimeError("expected a mock that is not running, this one is; stop() it first, or make another one")
+        registry: Registry[AiointerceptRequest] = Registry()
+        self._running = Interception(
+            registry,
+            external=self._external,
+            passthrough=self._passthrough,
+            passthrough_unmatched=self._passthrough_unmatched,
+        )
+        self._registry = registry
+        self._address = self._running.address
+        return _Started(self)
+
+    def stop(self) -> Awaitable[None]:
+        """Stop the mock; without effect when it does not run.
+
+        Patches are out when this returns. In async code await the result: then everything is closed, and what
+        callbacks raised is raised. In sync code both is so when this returns.
+        """
+        running, self._running = self._running, None
+        if running is None:
+            return _Stopped(None, lambda: None)
+        closed = running.close()
+        stopped = _Stopped(closed, lambda: self._raise_errors(running))
+        if _in_async_code():
+            return stopped
+        stopped.wait()
+        return _Stopped(None, lambda: None)
+
+    def clear(self) -> None:
+        """Forget all registrations and recorded requests; the mock runs on."""
+        self._registry.clear()
+
+    def check(self) -> None:
+        """Raise what callbacks raised since the start or the last check: one error as itself, several as a group."""
+        if self._running is not None:
+            self._raise_errors(self._running)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+        closed = running.close()
+        if not _in_async_code():
+            _wait(closed)
+        self._raise_errors(running, exc)
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+        await asyncio.wrap_future(running.close())
+        self._raise_errors(running, exc)
+
+    def __call__(self, function: F) -> F:
+        """Decorate an async function or method, which is called with a mock of its own each time."""
+        return decorate(function, self._fresh, self._param)
+
+    # The server.
+
+    @property
+    def server_host(self) -> str:
+        """The address on which the mock listens, or did last; `RuntimeError` before the first start."""
+        return self._last_address()[0]
+
+    @property
+    def server_port(self) -> int:
+        """The port on which the mock listens, or did last; `RuntimeError` before the first start."""
+        return self._last_address()[1]
+
+    @property
+    def server_url(self) -> str:
+        """The base URL of the mock, without a slash at its end; `RuntimeError` before the first start."""
+        host, port = self._last_address()
+        return f"http://{host}:{port}"
+
+    # Registering. The shortcuts `get`, `post` and the others call `add`.
+
+    def add(
+        self,
+        url: str | URL | re.Pattern[str],
+        method: str = "GET",
+        status: int | None = 200,
+        body: BodySource | None = b"",
+        json: Any = None,
+        payload: Any = None,
+        headers: Mapping[str, str] | None = None,
+        repeat: bool | int = False,
+        content_type: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        reason: str | None = None,
+        exception: BaseException | type[BaseException] | bool | None = None,
+        **unknown: "Never",
+    ) -> MockResponse:
+        """Register the reply to requests for `url` and return its handle, whose `call_count` tells its use.
+
+        `url` is a str, `yarl.URL` or compiled pattern, `method` any HTTP method. `body` is a str (sent as UTF-8),
+        bytes, an async iterable of bytes or a function that returns one of them; `json` or `payload`, serialised at
+        once, override it. `repeat` is `False` for once, a number of times, or `True` for ever. `callback(url, *,
+        headers, query, json, data, **future)` returns a `CallbackResult`. With `exception` the connection is closed.
+
+        Raises `RuntimeError` when the mock does not run, `TypeError` or `ValueError` for what could not be served.
+        """
+        if self._running is None:
+            raise RuntimeError(
+                "expected a running mock, this one is not; use `async with`, `with` or start() before you register"
+            )
+        home = self._running.home
+        response = self._registry.add(
+            url,
+            method,
+            status,
+            home.bind_body(body),
+            json,
+            payload,
+            headers,
+            repeat,
+            content_type,
+            home.bind(callback),
+            reason,
+            exception,
+            **unknown,
+        )
+        if response.exact:
+            self._warn_of_address(normalize_url(str(url)))
+        return response
+
+    # Assertions and recorded requests: see `CallAssertions`.
+
+    @property
+    def journal(self) -> Journal[AiointerceptRequest]:
+        """The recorded requests."""
+        return self._registry.journal
+
+    def _fresh(self) -> "aiointercept":
+        """Return a mock made like this one."""
+        mock = type(self).__new__(type(self))
+        vars(mock).update(vars(self), _registry=Registry(), _running=None, _address=None)
+        return mock
+
+    def _last_address(self) -> tuple[str, int]:
+        if self._address is None:
+            raise RuntimeError(
+                "expected a mock that was started, this one was not; use `async with`, `with` or start()"
+            )
+        return self._address
+
+    def _warn_of_address(self, url: URL) -> None:
+        if is_ip_address(url.host or "") and (url.host, url.port) != self._address:
+            logger.warning(
+                "%s will not be intercepted: bare IP addresses reach their own server; use a host name or server_url",
+                url,
+            )
+
+    def _raise_errors(self, running: Interception, exc: BaseException | None = None) -> None:
+        errors, running.errors = running.errors, []
+        if not errors or not self._raise_callback_errors:
+            return
+        if exc is not None:
+            for error in errors:
+                exc.add_note("a callback raised as well:\n" + "".join(traceback.format_exception(error)))
+        elif len(errors) == 1:
+            raise errors[0]
+        else:
+            raise BaseExceptionGroup("several callbacks raised", errors)
+
+
+class _Started:
+    """What `start()` returns: done already, awaitable for those who write `await m.start()`."""
+
+    def __init__(self, mock: Any) -> None:
+        self._mock = mock
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self._mock
+
+
+class _Stopped:
+    """What `stop()` returns: awaiting it waits until all is closed and raises what callbacks raised."""
+
+    def __init__(self, closed: "concurrent.futures.Future[None] | None", finish: Callable[[], None]) -> None:
+        self._closed = closed
+        self._finish = finish
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._closed is not None:
+            yield from asyncio.wrap_future(self._closed).__await__()
+        self._finish()
+
+    def wait(self) -> None:
+        if self._closed is not None:
+            _wait(self._closed)
+        self._finish()
+
+
+def _wait(closed: "concurrent.futures.Future[None]") -> None:
+    try:
+        closed.result(_TEARDOWN_TIMEOUT)
+    except TimeoutError:
+        logger.warning("the mock was not torn down within %s s; its thread is stuck", _TEARDOWN_TIMEOUT)
+
+
+def _in_async_code() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

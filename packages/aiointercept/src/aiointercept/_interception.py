@@ -1,0 +1,220 @@
+"""One running mock: registry, server and redirection joined, from start to stop."""
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import logging
+import traceback
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+from aiohttp import ServerDisconnectedError, WSServerHandshakeError, web
+
+from aiointercept_core import ClosedConnection, Record, Registry, Reply, Response, Stream
+from aiointercept_dns import (
+    REAL_NETWORK,
+    Address,
+    Attempt,
+    Forwarded,
+    Forwarder,
+    Location,
+    OutgoingRequest,
+    Passthrough,
+    Redirection,
+    is_ip_address,
+    is_loopback,
+    is_websocket,
+)
+from aiointercept_server import AiointerceptRequest, ClosedResponse, Listener, Takeover, error_reply, send_reply
+
+from ._home import CallbackCancelledError, Home
+
+__all__ = ["Interception"]
+
+logger = logging.getLogger("aiointercept")
+
+_STOPPED = "the mock was stopped while the request waited for its reply"
+
+
+class Interception:
+    """A mock that runs. It answers the server's and the redirection's questions from the registry."""
+
+    def __init__(
+        self,
+        registry: Registry[AiointerceptRequest],
+        *,
+        external: bool,
+        passthrough: Passthrough,
+        passthrough_unmatched: bool,
+    ) -> None:
+        self.home = Home(_running_loop())
+        self.errors: list[BaseException] = []
+        self._registry = registry
+        self._passthrough = passthrough
+        self._forwarder = Forwarder() if passthrough_unmatched else None
+        self._listener = Listener(self, https=external)
+        self._redirection = Redirection(self) if external else None
+        if self._redirection is not None:
+            try:
+                self._redirection.start()
+            except BaseException:
+                self._listener.close()
+                raise
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port for http origins."""
+        return self._listener.address("http")
+
+    def use(self, registry: Registry[AiointerceptRequest]) -> None:
+        """Answer from `registry` from now on."""
+        self._registry = registry
+
+    def close(self) -> "concurrent.futures.Future[None]":
+        """Stop redirecting at once, then close what is open; the future is done when nothing is left."""
+        if self._redirection is not None:
+            self._redirection.stop(ServerDisconnectedError(_STOPPED))
+        self.home.close()
+        return self._listener.close(self._forwarder.close if self._forwarder is not None else None)
+
+    # What the redirection asks, on a client's loop.
+
+    def locate(self, request: OutgoingRequest) -> Location:
+        """Say where a request of some client of the process is to go."""
+        url, host = request.url, request.url.raw_host or ""
+        if is_ip_address(host):
+            # Requests to one's own address are known by their attempt as well, so that resends are told exactly.
+            return Address(*self.address) if (host, url.port) == self.address else None
+        if self._passthrough.covers(url):
+            return REAL_NETWORK
+        if is_loopback(host):
+            return self._address(request) if self._registry.claims_origin(url) else None
+        return self._address(request, fallback=not self._registry.claims(url))
+
+    def _address(self, request: OutgoingRequest, *, fallback: bool = False) -> Address:
+        host, port = self._listener.address(request.url.scheme, request.family)
+        return Address(host, port, fallback)
+
+    # What the server asks, on its thread.
+
+    def screen(self, request: AiointerceptRequest) -> Takeover | None:
+        """Find out how the client asked for the URL, and whether the request is for the real network."""
+        if self._redirection is not None:
+            client, server = request.get_extra_info("peername"), request.get_extra_info("sockname")
+            if client and server and (attempt := self._redirection.take_attempt(client, server)) is not None:
+                request.url = attempt.url
+                request.origin = attempt
+        if self._forwards(request) and not self._registry.matches(request.method, request.url):
+            return self._forward
+        return None
+
+    async def answer(self, request: AiointerceptRequest) -> Reply:
+        """Return the reply to `request`, with an error in the user's code kept for the end of the block."""
+        record = self._registry.choose(request)
+        if record.response is None:
+            return await self._answer_miss(record)
+        try:
+            reply = await record.response.reply(request)
+        except CallbackCancelledError:
+            reply = ClosedConnection()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            return self._answer_error(exc, request)
+        if isinstance(reply, Stream):
+            return dataclasses.replace(reply, body=self._watch(reply.body, request))
+        if isinstance(reply, ClosedConnection):
+            _fail(request, ServerDisconnectedError())
+        return reply
+
+    def abandon(self, request: AiointerceptRequest) -> None:
+        """Record a request whose client left before its body was complete."""
+        self._registry.record(request, "the client left before its whole body had come")
+
+    def _answer_error(self, error: BaseException, request: AiointerceptRequest) -> Response:
+        self._note_error(error, request)
+        return error_reply(error)
+
+    def _note_error(self, error: BaseException, request: AiointerceptRequest) -> None:
+        self.errors.append(error)
+        logger.error(
+            "answering %s %s failed:\n%s", request.method, request.url, "".join(traceback.format_exception(error))
+        )
+
+    async def _answer_miss(self, record: Record[AiointerceptRequest]) -> Reply:
+        request = record.request
+        if self._forwards(request):
+            # It was registered when its head came, and used up by another request when its body was there.
+            try:
+                return _as_stream(await self._forwarded(request, request.raw_body))
+            except Exception as exc:
+                _fail(request, exc)
+                return ClosedConnection()
+        logger.warning("%s", record.explanation)
+        _fail(request, ServerDisconnectedError(record.explanation))
+        return ClosedConnection(record.explanation)
+
+    async def _watch(self, body: AsyncIterable[bytes], request: AiointerceptRequest) -> AsyncIterator[bytes]:
+        """Yield `body`, noting an error in it."""
+        chunks = aiter(body)
+        try:
+            async for chunk in chunks:
+                if not isinstance(chunk, bytes | bytearray | memoryview):
+                    raise TypeError(f"body: expected the async iterable to yield bytes, got {chunk!r}")
+                yield chunk
+        except (asyncio.CancelledError, GeneratorExit, CallbackCancelledError):
+            raise
+        except BaseException as exc:
+            self._note_error(exc, request)
+            raise
+        finally:
+            if (aclose := getattr(chunks, "aclose", None)) is not None:
+                await aclose()
+
+    # Passthrough of what nothing registered matches.
+
+    def _forwards(self, request: AiointerceptRequest) -> bool:
+        # What is sent to the mock's own address has no other place to go.
+        return self._forwarder is not None and (request.url.raw_host, request.url.port) != self.address
+
+    async def _forward(self, request: AiointerceptRequest) -> web.StreamResponse:
+        self._registry.record(request, "forwarded to the real network")
+        assert self._forwarder is not None
+        try:
+            if is_websocket(request.headers):
+                request.complete = True
+                return await self._forwarder.forward_websocket(request, request.url, like=_made_as(request))
+            body = request.stream() if request.body_exists else None
+            request.complete = body is None
+            forwarded = await self._forwarded(request, body)
+        except WSServerHandshakeError as exc:
+            return web.Response(status=exc.status, headers=exc.headers)
+        except Exception as exc:
+            _fail(request, exc)
+            return ClosedResponse(request)
+        return await send_reply(request, _as_stream(forwarded))
+
+    async def _forwarded(self, request: AiointerceptRequest, body: AsyncIterable[bytes] | bytes | None) -> Forwarded:
+        assert self._forwarder is not None
+        return await self._forwarder.forward(request.method, request.url, request.headers, body, like=_made_as(request))
+
+
+def _as_stream(forwarded: Forwarded) -> Stream:
+    return Stream(forwarded.status, forwarded.reason, forwarded.headers, forwarded.body)
+
+
+def _fail(request: AiointerceptRequest, error: BaseException) -> None:
+    """Have the caller get `error`, where it is known who calls."""
+    if isinstance(request.origin, Attempt):
+        request.origin.fail(error)
+
+
+def _made_as(request: AiointerceptRequest) -> Any:
+    return request.origin.request if isinstance(request.origin, Attempt) else None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

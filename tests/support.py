@@ -1,0 +1,60 @@
+"""What tests share: a local server that stands in for the real network, and raw HTTP over a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+
+@dataclass
+class RealServer:
+    """A server on loopback, reached as `url`; `hits` are the requests that reached it."""
+
+    port: int = 0
+    hits: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+
+@asynccontextmanager
+async def real_server(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] | None = None,
+    host: str = "127.0.0.1",
+    **options,
+) -> AsyncIterator[RealServer]:
+    """Run a server on loopback whose default reply is `real METHOD PATH`."""
+    server = RealServer()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        server.hits.append((request.method, request.path_qs))
+        if handler is not None:
+            return await handler(request)
+        return web.Response(text=f"real {request.method} {request.path_qs}")
+
+    runner = web.ServerRunner(web.Server(serve, access_log=None, **options))
+    await runner.setup()
+    site = web.TCPSite(runner, host, 0, shutdown_timeout=0.1)
+    await site.start()
+    server.port = runner.addresses[0][1]
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+async def raw_exchange(port: int, data: bytes, host: str = "127.0.0.1", timeout: float = 5.0) -> bytes:
+    """Send `data` over a connection of its own and return all that comes back until it is closed."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(data)
+        await writer.drain()
+        async with asyncio.timeout(timeout):
+            return await reader.read()
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
