@@ -23,13 +23,17 @@ R = TypeVar("R", bound=Request)
 class Record(Generic[R]):
     """One recorded request: its key, itself, and the registration that answered it.
 
-    `response` is `None` for a request that nothing answered; `explanation` then says why.
+    `response` is `None` for a request that nothing answered; `explanation` then says why, and `missed` that nothing
+    registered matched. A transport may note the `status` it sent, and after how many `seconds`.
     """
 
     key: Key
     request: R
     response: MockResponse | None
     explanation: str | None
+    missed: bool = False
+    status: int | None = None
+    seconds: float | None = None
 
 
 class RequestLog(dict[tuple[str, URL], list[R]]):

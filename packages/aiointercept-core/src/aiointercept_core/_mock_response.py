@@ -18,10 +18,22 @@ class MockResponse:
     """One registration: the reply to the next requests that match it.
 
     `method` is in upper case; `call_count` says how many requests it has answered; `remaining` how many more it
-    will answer, `None` for no end.
+    will answer, `None` for no end. An `optional` one need not be used.
     """
 
-    __slots__ = ("_callback", "_closes", "_fixed", "_template", "call_count", "matcher", "method", "remaining")
+    __slots__ = (
+        "_fixed",
+        "_lenient",
+        "_template",
+        "call_count",
+        "callback",
+        "exception",
+        "matcher",
+        "method",
+        "optional",
+        "position",
+        "remaining",
+    )
 
     def __init__(
         self,
@@ -30,17 +42,22 @@ class MockResponse:
         *,
         template: ReplyTemplate,
         callback: Callable[..., Any] | None = None,
-        closes: bool = False,
+        exception: BaseException | type[BaseException] | bool | None = None,
         repeat: int | None = 1,
+        optional: bool = False,
+        lenient: bool = False,
     ) -> None:
         self.method = method
         self.matcher = matcher
+        self.callback = callback
+        self.exception = exception
+        self.optional = optional
         self.call_count = 0
         self.remaining = repeat
+        self.position = 0
         self._template = template
         self._fixed = template.fixed()
-        self._callback = callback
-        self._closes = closes
+        self._lenient = lenient
 
     def __repr__(self) -> str:
         left = "for ever" if self.remaining is None else f"{self.remaining} left"
@@ -62,11 +79,20 @@ class MockResponse:
 
     async def reply(self, request: Request) -> Reply:
         """Return the reply to `request`; what the user's callback or body function raises is raised."""
-        if self._closes:
+        if self.exception:
             return _CLOSED
-        if self._callback is not None:
-            result = self._callback(request.url, **request_details(request))
-            if inspect.isawaitable(result):
-                result = await result
-            return await template_from_result(result, request.method, self._callback).make()
+        if self.callback is None:
+            return await self.registered_reply()
+        result = self.callback(request.url, **request_details(request))
+        if inspect.isawaitable(result):
+            result = await result
+        return await self.reply_from(result, request)
+
+    async def registered_reply(self) -> Reply:
+        """Return the reply as it was registered, whatever the callback says."""
         return self._fixed or await self._template.make()
+
+    async def reply_from(self, result: object, request: Request) -> Reply:
+        """Return the reply to `request` that a callback's `result` stands for."""
+        template = template_from_result(result, request.method, self.callback, lenient=self._lenient)
+        return await template.make()

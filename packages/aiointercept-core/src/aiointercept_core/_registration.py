@@ -32,6 +32,7 @@ class RegistrationOptions(TypedDict, total=False):
     callback: Callable[..., Any] | None
     reason: str | None
     exception: BaseException | type[BaseException] | bool | None
+    optional: bool
 
 
 class MethodShortcuts:
@@ -51,6 +52,8 @@ class MethodShortcuts:
         callback: Callable[..., Any] | None = None,
         reason: str | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
+        *,
+        optional: bool = False,
         **unknown: "Never",
     ) -> MockResponse:
         """Register the reply to requests for `url` and return its handle."""
@@ -99,7 +102,9 @@ def build_registration(
     callback: Callable[..., Any] | None,
     reason: str | None,
     exception: BaseException | type[BaseException] | bool | None,
+    optional: bool,
     unknown: Mapping[str, object],
+    lenient: bool,
 ) -> MockResponse:
     """Check everything that `add` was given and return the registration."""
     _reject_unknown(unknown)
@@ -118,6 +123,7 @@ def build_registration(
         headers=headers,
         content_type=content_type,
         reason=reason,
+        lenient=lenient,
     )
     count = _check_repeat(repeat)
     if template.one_shot and count != 1:
@@ -126,7 +132,14 @@ def build_registration(
             "pass the function that makes it, uncalled"
         )
     return MockResponse(
-        method, build_matcher(url), template=template, callback=callback, closes=bool(exception), repeat=count
+        method,
+        build_matcher(url),
+        template=template,
+        callback=callback,
+        exception=exception,
+        repeat=count,
+        optional=optional,
+        lenient=lenient,
     )
 
 

@@ -40,10 +40,15 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     """Registered replies and recorded requests, with no transport of its own.
 
     A transport calls `await registry.answer(request)` for each request. All methods may be called from any thread.
+
+    A `lenient` registry keeps the rules of aioresponses: exact URLs and patterns share one order of registration, a
+    reply behind one that repeats for ever is accepted and never reached, and headers that contradict the body are
+    dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lenient: bool = False) -> None:
         self._lock = threading.Lock()
+        self._lenient = lenient
         self._journal: Journal[R] = Journal()
         self._forget_registrations()
 
@@ -66,6 +71,8 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         callback: Callable[..., Any] | None = None,
         reason: str | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
+        *,
+        optional: bool = False,
         **unknown: "Never",
     ) -> MockResponse:
         """Register the reply to requests for `url` and return its handle.
@@ -85,7 +92,9 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
             callback=callback,
             reason=reason,
             exception=exception,
+            optional=optional,
             unknown=unknown,
+            lenient=self._lenient,
         )
         with self._lock:
             self._enqueue(response)
@@ -110,8 +119,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def matches(self, method: str, url: URL) -> bool:
         """Tell whether a request would be answered now, without consuming anything."""
-        with self._lock:
-            return self._find((method.upper(), normalize_url(url)), url) is not None
+        return self.peek(method, url) is not None
 
     def choose(self, request: R) -> Record[R]:
         """Match `request`, consume its reply and record it, in one step."""
@@ -123,15 +131,31 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
                 explanation = self._explain(key, request.url)
             else:
                 response.take()
-            record = Record(key, request, response, explanation)
+            record = Record(key, request, response, explanation, missed=response is None)
             self._journal.append(record)
         return record
 
-    def record(self, request: R, explanation: str) -> None:
+    def record(self, request: R, explanation: str) -> Record[R]:
         """Record `request` as answered by nothing registered, without consuming a reply."""
-        key = (request.method.upper(), normalize_url(request.url))
+        record = Record((request.method.upper(), normalize_url(request.url)), request, None, explanation)
         with self._lock:
-            self._journal.append(Record(key, request, None, explanation))
+            self._journal.append(record)
+        return record
+
+    def peek(self, method: str, url: URL) -> MockResponse | None:
+        """Return what would answer a request now, without consuming anything."""
+        with self._lock:
+            return self._find((method.upper(), normalize_url(url)), url)
+
+    @property
+    def registrations(self) -> list[MockResponse]:
+        """All registrations that may answer or have answered, in order."""
+        with self._lock:
+            queues = [
+                *self._exact.values(),
+                *(queue for queues in self._patterns.values() for queue in queues.values()),
+            ]
+            return sorted((one for queue in queues for one in queue.responses), key=lambda one: one.position)
 
     async def answer(self, request: R) -> Reply:
         """Record `request` and return the reply to it: `ClosedConnection` where nothing registered matches.
@@ -149,26 +173,36 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         self._patterns: dict[str, dict[re.Pattern[str], _Queue]] = {}
         self._pattern_memo: dict[tuple[str, str], list[_Queue]] = {}
         self._index = RegistrationIndex()
+        self._count = 0
 
     def _enqueue(self, response: MockResponse) -> None:
+        self._count += 1
+        response.position = self._count
         match response.matcher:
             case ExactURL(url):
                 key = (response.method, url)
-                self._exact.setdefault(key, _Queue()).append(response)
+                self._exact.setdefault(key, _Queue(self._lenient)).append(response)
                 self._index.add(key)
             case URLPattern(pattern):
-                self._patterns.setdefault(response.method, {}).setdefault(pattern, _Queue()).append(response)
+                self._patterns.setdefault(response.method, {}).setdefault(pattern, _Queue(self._lenient)).append(
+                    response
+                )
                 self._pattern_memo.clear()
 
     def _find(self, key: Key, url: URL) -> MockResponse | None:
         queue = self._exact.get(key)
-        if queue is not None and (response := queue.current()) is not None:
-            return response
-        if key[0] in self._patterns:
-            for queue in self._matching_patterns(key[0], str(url)):
-                if (response := queue.current()) is not None:
-                    return response
-        return None
+        found = queue.current() if queue is not None else None
+        if key[0] not in self._patterns or (found is not None and not self._lenient):
+            return found
+        for queue in self._matching_patterns(key[0], str(url)):
+            response = queue.current()
+            if response is None:
+                continue
+            if not self._lenient:
+                return response
+            if found is None or response.position < found.position:
+                found = response
+        return found
 
     def _matching_patterns(self, method: str, text: str) -> "list[_Queue]":
         """Return the queues of the patterns that match `text`, in order. Callers hold the lock."""
@@ -198,15 +232,16 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 class _Queue:
     """The registrations for one URL and method, in order; at most one repeats for ever, the last."""
 
-    __slots__ = ("_position", "responses")
+    __slots__ = ("_lenient", "_position", "responses")
 
-    def __init__(self) -> None:
+    def __init__(self, lenient: bool) -> None:
         self.responses: list[MockResponse] = []
+        self._lenient = lenient
         self._position = 0
 
     def append(self, response: MockResponse) -> None:
         last = self.responses[-1] if self.responses else None
-        if last is not None and last.remaining is None:
+        if last is not None and last.remaining is None and not self._lenient:
             if response.remaining is not None:
                 raise ValueError(
                     f"{response}: expected no reply with an end behind repeat=True, got one; it could never be "

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multidict import CIMultiDictProxy, MultiMapping
+from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 
 from ._content_coding import decode_body
 from ._headers import build_headers, reject_line_breaks
@@ -67,10 +67,11 @@ def build_template(
     headers: Mapping[str, str] | None,
     content_type: str | None,
     reason: str | None,
+    lenient: bool = False,
 ) -> ReplyTemplate:
     """Check and encode one reply to a request with `method`.
 
-    Raises `TypeError` or `ValueError` saying what was expected, what came and how to fix it.
+    `lenient` drops headers that contradict the body instead of refusing them. Raises `TypeError` or `ValueError` saying what was expected, what came and how to fix it.
     """
     status = _check_status(status)
     if payload is not None:
@@ -88,6 +89,8 @@ def build_template(
         fields["Content-Type"] = _check_text("content_type", content_type) or "application/json"
     # To HEAD, 204 and 304 the headers describe a body that is not sent, so that any value may be true.
     bodiless = method == "HEAD" or status in (204, 304)
+    if lenient and not bodiless:
+        _drop_contradictions(fields, body)
     if not bodiless:
         codings = fields.popall("Transfer-Encoding", [])
         for coding in codings:
@@ -103,7 +106,7 @@ def build_template(
     return ReplyTemplate(status, _check_text("reason", reason), CIMultiDictProxy(fields), body, bodiless)
 
 
-def template_from_result(result: object, method: str, callback: object) -> ReplyTemplate:
+def template_from_result(result: object, method: str, callback: object, *, lenient: bool = False) -> ReplyTemplate:
     """Check and encode what `callback` returned for a request with `method`."""
     if not isinstance(result, CallbackResult):
         raise TypeError(f"callback {callback!r}: expected it to return a CallbackResult, got {result!r}")
@@ -115,6 +118,7 @@ def template_from_result(result: object, method: str, callback: object) -> Reply
         headers=result.headers,
         content_type=result.content_type,
         reason=result.reason,
+        lenient=lenient,
     )
 
 
@@ -166,3 +170,16 @@ def _check_framing(fields: MultiMapping[str], body: bytes) -> None:
                 f"headers: expected a body encoded as Content-Encoding {coding!r} says, got {body[:40]!r}; "
                 "leave the header out, or encode the body"
             ) from exc
+
+
+def _drop_contradictions(fields: CIMultiDict[str], body: object) -> None:
+    """Drop the headers about a body that are not true of `body`."""
+    fields.popall("Transfer-Encoding", None)
+    if not isinstance(body, bytes):
+        fields.popall("Content-Length", None)
+        return
+    for name in ("Content-Length", "Content-Encoding"):
+        try:
+            _check_framing(CIMultiDict((name, value) for value in fields.getall(name, [])), body)
+        except ValueError:
+            fields.popall(name)
