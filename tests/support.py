@@ -1,11 +1,15 @@
 """What tests share: a local server that stands in for the real network, and raw HTTP over a socket."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
+from multidict import CIMultiDictProxy
+from yarl import URL
 
 
 @dataclass
@@ -58,3 +62,28 @@ async def raw_exchange(port: int, data: bytes, host: str = "127.0.0.1", timeout:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A response that was read to its end."""
+
+    status: int
+    reason: str | None
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    url: URL
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def fetch(url: str | URL, method: str = "GET", **options) -> Fetched:
+    """Ask for `url` with a session of its own."""
+    async with ClientSession() as session, session.request(method, url, **options) as response:
+        return Fetched(response.status, response.reason, response.headers, await response.read(), response.url)
