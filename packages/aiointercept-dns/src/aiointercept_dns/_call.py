@@ -4,10 +4,12 @@ aiohttp may connect several times within one call: for redirects, for a middlewa
 idempotent request by itself after a disconnect. Only the last is not meant by the user.
 """
 
+import asyncio
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientRequest, TCPConnector
+from aiohttp import ClientRequest, ClientSession, TCPConnector
 from yarl import URL
 
 if TYPE_CHECKING:
@@ -17,12 +19,22 @@ __all__ = ["CURRENT_CALL", "Attempt", "Call"]
 
 
 class Call:
-    """What one `session.get(...)` of the user does, from its start until it has a response."""
+    """What one `session.get(...)` of the user does, from its start until it has a response.
 
-    __slots__ = ("attempt", "connector", "failed_request", "failure")
+    `session`, `args` and `options` are what was called: `session._request(*args, **options)`; `loop` is where.
+    """
 
-    def __init__(self, connector: TCPConnector | None = None) -> None:
-        self.connector = connector
+    __slots__ = ("args", "attempt", "connector", "failed_request", "failure", "loop", "options", "session")
+
+    def __init__(
+        self, session: ClientSession | None = None, args: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
+    ) -> None:
+        connector = session.connector if session is not None else None
+        self.session = session
+        self.args = args
+        self.options: Mapping[str, Any] = options or {}
+        self.loop = asyncio.get_running_loop()
+        self.connector = connector if isinstance(connector, TCPConnector) else None
         self.attempt: Attempt | None = None
         self.failure: BaseException | None = None
         self.failed_request: ClientRequest | None = None

@@ -126,9 +126,9 @@ class _Patch:
             if not wrapped.active or isinstance(connector, DirectConnector):
                 return await original(connector, req, traces, timeout)
             call = CURRENT_CALL.get() or Call()
-            failure = call.failure_of_resend(req)
-            if failure is not None:
-                raise failure
+            if call.failure_of_resend(req) is not None:
+                # Whatever the failure is: only this is left alone by aiohttp, to be replaced where the call ends.
+                raise aiohttp.ServerDisconnectedError
             attempt = Attempt(call, req, _asked_url(req))
             redirection, location = self._locate(self._redirections, connector.family, attempt)
             if isinstance(location, BaseException):
@@ -170,8 +170,7 @@ class _Patch:
         async def _request(session: ClientSession, *args: Any, **options: Any) -> Any:
             if not wrapped.active:
                 return await original(session, *args, **options)
-            connector = session.connector
-            call = Call(connector if isinstance(connector, TCPConnector) else None)
+            call = Call(session, args, options)
             token = CURRENT_CALL.set(call)
             with self._lock:
                 self._calls.add(call)
@@ -180,13 +179,14 @@ class _Patch:
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
                 if call.failure is None or exc is call.failure:
                     raise
-                # Without the disconnect that only carried it.
-                raise call.failure from None
+                failure = call.failure
             finally:
                 CURRENT_CALL.reset(token)
                 with self._lock:
                     self._calls.discard(call)
                     self._unguard(call)
+            # Out here, so that the disconnect that only carried it does not show as its context.
+            raise failure
 
         return _request
 
@@ -223,7 +223,8 @@ class _Patch:
                 _, location = self._locate(stack, connector.family, Attempt(call, req, _asked_url(req)))
                 failure = error if isinstance(location, Address) else None
             if failure is not None:
-                raise failure
+                call.failure = failure
+                raise aiohttp.ServerDisconnectedError
         return await type(connector).connect(connector, req, traces, timeout)
 
     def _unguard(self, call: Call) -> None:

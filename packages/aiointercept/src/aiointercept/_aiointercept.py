@@ -190,6 +190,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         callback: Callable[..., Any] | None = None,
         reason: str | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
+        *,
+        optional: bool = False,
         **unknown: "Never",
     ) -> MockResponse:
         """Register the reply to requests for `url` and return its handle, whose `call_count` tells its use.
@@ -197,7 +199,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         `url` is a str, `yarl.URL` or compiled pattern, `method` any HTTP method. `body` is a str (sent as UTF-8),
         bytes, an async iterable of bytes or a function that returns one of them; `json` or `payload`, serialised at
         once, override it. `repeat` is `False` for once, a number of times, or `True` for ever. `callback(url, *,
-        headers, query, json, data, **future)` returns a `CallbackResult`. With `exception` the connection is closed.
+        headers, query, json, data, **future)` returns a `CallbackResult`. With `exception` the connection is closed. An
+        `optional` registration may stay unused under `assert_all_called`.
 
         Raises `RuntimeError` when the mock does not run, `TypeError` or `ValueError` for what could not be served.
         """
@@ -219,6 +222,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             home.bind(callback),
             reason,
             exception,
+            optional=optional,
             **unknown,
         )
         if response.exact:
