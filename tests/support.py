@@ -39,9 +39,9 @@ async def real_server(
             return await handler(request)
         return web.Response(text=f"real {request.method} {request.path_qs}")
 
-    runner = web.ServerRunner(web.Server(serve, access_log=None, **options))
+    runner = web.ServerRunner(web.Server(serve, access_log=None, **options), shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, host, 0, shutdown_timeout=0.1)
+    site = web.TCPSite(runner, host, 0)
     await site.start()
     server.port = runner.addresses[0][1]
     try:
