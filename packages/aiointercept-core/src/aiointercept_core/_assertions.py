@@ -70,6 +70,17 @@ class CallAssertions(Generic[R]):
         if len(self.journal.records) != 1:
             raise AssertionError(f"expected exactly one request, got {self._received()}")
 
+    def assert_all_matched(self) -> None:
+        """Raise `AssertionError` if a request was received that nothing registered matched."""
+        missed = [record for record in list(self.journal.records) if record.missed]
+        if missed:
+            error = AssertionError(
+                f"expected every request to match a registration, {len(missed)} did not: {missed[0].explanation}"
+            )
+            for record in missed[1:_NOTED]:
+                error.add_note(str(record.explanation))
+            raise error
+
     def assert_any_call(self, url: str | URL, method: str = "GET", params: Query = None) -> None:
         """Raise `AssertionError` unless a request for `url`, with `params` added to its query, was received."""
         self._calls(url, method, params)

@@ -7,7 +7,7 @@ registers and asserts on its own.
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from yarl import URL
@@ -168,6 +168,12 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         logger.warning("%s", record.explanation)
         return ClosedConnection(record.explanation)
 
+    def assert_all_called(self) -> None:
+        """Raise `AssertionError` if a registration that is not optional was never used."""
+        unused = [one for one in self.registrations if not one.call_count and not one.optional]
+        if unused:
+            raise AssertionError(_list_of("expected every registration to be used, never used: ", unused))
+
     def _forget_registrations(self) -> None:
         self._exact: dict[Key, _Queue] = {}
         self._patterns: dict[str, dict[re.Pattern[str], _Queue]] = {}
@@ -227,6 +233,12 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         for queues in self._patterns.values():
             for queue in queues.values():
                 yield queue.responses[-1]
+
+
+def _list_of(text: str, items: Sequence[object], limit: int = 20) -> str:
+    named = "; ".join(str(item) for item in items[:limit])
+    more = f"; and {len(items) - limit} more" if len(items) > limit else ""
+    return f"{text}{named}{more}"
 
 
 class _Queue:

@@ -24,6 +24,7 @@ from aiointercept_server import AiointerceptRequest
 
 from ._decorator import decorate
 from ._interception import Interception
+from ._started import STARTED
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -33,7 +34,7 @@ __all__ = ["aiointercept"]
 
 logger = logging.getLogger("aiointercept")
 
-F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+F = TypeVar("F", bound=Callable[..., Any])
 
 # A teardown that takes longer than this, in seconds, is left to itself.
 _TEARDOWN_TIMEOUT = 5.0
@@ -45,10 +46,14 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
     By default nothing global changes: point the client at `server_url`. With `mock_external_urls` every aiohttp
     client of the process is redirected, but to hosts in `passthrough` and to loopback and bare IP addresses.
     `passthrough_unmatched` forwards what nothing registered matches to the real network. `param` names the keyword
-    argument that gets the mock when this is used as a decorator. Errors in callbacks are raised when the block is
-    left, unless `raise_callback_errors` is false.
+    argument that gets the mock when this is used as a decorator. With `mock_ip_addresses` bare IP addresses, loopback
+    included, are intercepted where they are registered.
 
-    Raises `ValueError` or `TypeError` for hosts that are none, and for passthrough without `mock_external_urls`.
+    When the block is left without an exception: errors in callbacks are raised, unless `raise_callback_errors` is
+    false; with `assert_all_called` a registration that was never used is an `AssertionError`; with
+    `assert_all_matched` so is a request that nothing registered matched.
+
+    Raises `ValueError` or `TypeError` for hosts that are none, and for what needs `mock_external_urls` without it.
     """
 
     def __init__(
@@ -58,20 +63,31 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         passthrough_unmatched: bool = False,
         param: str | None = None,
         *,
+        mock_ip_addresses: bool = False,
         raise_callback_errors: bool = True,
+        assert_all_called: bool = False,
+        assert_all_matched: bool = False,
     ) -> None:
-        if not mock_external_urls and (passthrough or passthrough_unmatched):
-            name = "passthrough" if passthrough else "passthrough_unmatched"
-            raise ValueError(
-                f"{name}: expected it together with mock_external_urls=True, got it alone; "
-                "without that nothing is redirected and everything else reaches the real network already"
-            )
+        needing = {
+            "passthrough": passthrough,
+            "passthrough_unmatched": passthrough_unmatched,
+            "mock_ip_addresses": mock_ip_addresses,
+        }
+        for name, value in needing.items():
+            if value and not mock_external_urls:
+                raise ValueError(
+                    f"{name}: expected it together with mock_external_urls=True, got {value!r} alone; "
+                    "without that nothing is redirected and everything else reaches the real network already"
+                )
         self._passthrough = Passthrough(passthrough)
         self._external = mock_external_urls
         self._passthrough_unmatched = passthrough_unmatched
+        self._mock_ip_addresses = mock_ip_addresses
         self._param = param
         self._raise_callback_errors = raise_callback_errors
-        self._registry: Registry[AiointerceptRequest] = Registry()
+        self._assert_all_called = assert_all_called
+        self._assert_all_matched = assert_all_matched
+        self._registry = self._make_registry()
         self._running: Interception | None = None
         self._address: tuple[str, int] | None = None
 
@@ -88,15 +104,11 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         """
         if self._running is not None:
             raise RuntimeError("expected a mock that is not running, this one is; stop() it first, or make another one")
-        registry: Registry[AiointerceptRequest] = Registry()
-        self._running = Interception(
-            registry,
-            external=self._external,
-            passthrough=self._passthrough,
-            passthrough_unmatched=self._passthrough_unmatched,
-        )
+        registry = self._make_registry()
+        self._running = self._make_interception(registry)
         self._registry = registry
         self._address = self._running.address
+        STARTED.add(self)
         return _Started(self)
 
     def stop(self) -> Awaitable[None]:
@@ -109,7 +121,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         if running is None:
             return _Stopped(None, lambda: None)
         closed = running.close()
-        stopped = _Stopped(closed, lambda: self._raise_errors(running))
+        stopped = _Stopped(closed, lambda: self._judge(running))
         if _in_async_code():
             return stopped
         stopped.wait()
@@ -119,10 +131,28 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         """Forget all registrations and recorded requests; the mock runs on."""
         self._registry.clear()
 
-    def check(self) -> None:
-        """Raise what callbacks raised since the start or the last check: one error as itself, several as a group."""
+    def check(
+        self,
+        *,
+        raise_callback_errors: bool | None = None,
+        assert_all_called: bool | None = None,
+        assert_all_matched: bool | None = None,
+    ) -> None:
+        """Raise what leaving the block would raise now; what is not given is as the mock was made.
+
+        Errors in callbacks are raised once: one as itself, several as a group.
+        """
         if self._running is not None:
-            self._raise_errors(self._running)
+            self._judge(
+                self._running,
+                raise_callback_errors=raise_callback_errors,
+                assert_all_called=assert_all_called,
+                assert_all_matched=assert_all_matched,
+            )
+
+    def assert_all_called(self) -> None:
+        """Raise `AssertionError` if a registration that is not optional was never used."""
+        self._registry.assert_all_called()
 
     def __enter__(self) -> Self:
         self.start()
@@ -137,7 +167,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         closed = running.close()
         if not _in_async_code():
             _wait(closed)
-        self._raise_errors(running, exc)
+        self._judge(running, exc)
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -150,11 +180,15 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         if running is None:
             return
         await asyncio.wrap_future(running.close())
-        self._raise_errors(running, exc)
+        self._judge(running, exc)
 
-    def __call__(self, function: F) -> F:
-        """Decorate an async function or method, which is called with a mock of its own each time."""
-        return decorate(function, self._fresh, self._param)
+    def __call__(self, target: F) -> F:
+        """Decorate a function, method, generator or class: each call gets a mock of its own.
+
+        The mock is the last positional argument, or the keyword argument `param`. Of a class, the methods named
+        `test*` are decorated. Raises `TypeError` where there is no parameter for the mock.
+        """
+        return decorate(target, self._fresh, self._param)
 
     # The server.
 
@@ -229,6 +263,11 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             self._warn_of_address(normalize_url(str(url)))
         return response
 
+    @property
+    def registrations(self) -> list[MockResponse]:
+        """All registrations that may answer or have answered, in order."""
+        return self._registry.registrations
+
     # Assertions and recorded requests: see `CallAssertions`.
 
     @property
@@ -239,7 +278,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
     def _fresh(self) -> "aiointercept":
         """Return a mock made like this one."""
         mock = type(self).__new__(type(self))
-        vars(mock).update(vars(self), _registry=Registry(), _running=None, _address=None)
+        vars(mock).update(vars(self), _registry=self._make_registry(), _running=None, _address=None)
         return mock
 
     def _last_address(self) -> tuple[str, int]:
@@ -250,23 +289,42 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         return self._address
 
     def _warn_of_address(self, url: URL) -> None:
-        if is_ip_address(url.host or "") and (url.host, url.port) != self._address:
+        if is_ip_address(url.host or "") and (url.host, url.port) != self._address and not self._mock_ip_addresses:
             logger.warning(
-                "%s will not be intercepted: bare IP addresses reach their own server; use a host name or server_url",
+                "%s will not be intercepted: bare IP addresses reach their own server; "
+                "use a host name, server_url or mock_ip_addresses=True",
                 url,
             )
 
-    def _raise_errors(self, running: Interception, exc: BaseException | None = None) -> None:
+    def _make_registry(self) -> Registry[AiointerceptRequest]:
+        return Registry()
+
+    def _make_interception(self, registry: Registry[AiointerceptRequest]) -> Interception:
+        return Interception(
+            registry,
+            external=self._external,
+            passthrough=self._passthrough,
+            passthrough_unmatched=self._passthrough_unmatched,
+            mock_ip_addresses=self._mock_ip_addresses,
+        )
+
+    def _judge(self, running: Interception, exc: BaseException | None = None, **options: bool | None) -> None:
+        """Raise what went wrong in a block, or note it on `exc`, the exception with which the block is left."""
         errors, running.errors = running.errors, []
-        if not errors or not self._raise_callback_errors:
-            return
+        if not _given(options.get("raise_callback_errors"), self._raise_callback_errors):
+            errors = []
         if exc is not None:
             for error in errors:
                 exc.add_note("a callback raised as well:\n" + "".join(traceback.format_exception(error)))
-        elif len(errors) == 1:
+            return
+        if len(errors) == 1:
             raise errors[0]
-        else:
+        if errors:
             raise BaseExceptionGroup("several callbacks raised", errors)
+        if _given(options.get("assert_all_matched"), self._assert_all_matched):
+            self.assert_all_matched()
+        if _given(options.get("assert_all_called"), self._assert_all_called):
+            self.assert_all_called()
 
 
 class _Started:
@@ -296,6 +354,10 @@ class _Stopped:
         if self._closed is not None:
             _wait(self._closed)
         self._finish()
+
+
+def _given(option: bool | None, default: bool) -> bool:
+    return default if option is None else option
 
 
 def _wait(closed: "concurrent.futures.Future[None]") -> None:

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import logging
+import time
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
@@ -33,6 +34,9 @@ __all__ = ["Interception"]
 
 logger = logging.getLogger("aiointercept")
 
+# Taken once, because tests replace the clock.
+_clock = time.perf_counter
+
 _STOPPED = "the mock was stopped while the request waited for its reply"
 
 
@@ -46,11 +50,13 @@ class Interception:
         external: bool,
         passthrough: Passthrough,
         passthrough_unmatched: bool,
+        mock_ip_addresses: bool,
     ) -> None:
         self.home = Home(_running_loop())
         self.errors: list[BaseException] = []
         self._registry = registry
         self._passthrough = passthrough
+        self._mock_ip_addresses = mock_ip_addresses
         self._forwarder = Forwarder() if passthrough_unmatched else None
         self._listener = Listener(self, https=external)
         self._redirection = Redirection(self) if external else None
@@ -66,10 +72,6 @@ class Interception:
         """Host and port for http origins."""
         return self._listener.address("http")
 
-    def use(self, registry: Registry[AiointerceptRequest]) -> None:
-        """Answer from `registry` from now on."""
-        self._registry = registry
-
     def close(self) -> "concurrent.futures.Future[None]":
         """Stop redirecting at once, then close what is open; the future is done when nothing is left."""
         if self._redirection is not None:
@@ -82,13 +84,19 @@ class Interception:
     def locate(self, request: OutgoingRequest) -> Location:
         """Say where a request of some client of the process is to go."""
         url, host = request.url, request.url.raw_host or ""
-        if is_ip_address(host):
+        if (host, url.port) == self.address:
             # Requests to one's own address are known by their attempt as well, so that resends are told exactly.
-            return Address(*self.address) if (host, url.port) == self.address else None
+            return Address(*self.address)
+        is_ip = is_ip_address(host)
+        if is_ip and not self._mock_ip_addresses:
+            return None
         if self._passthrough.covers(url):
             return REAL_NETWORK
         if is_loopback(host):
+            # One's own test server must not be caught by a pattern that was meant for others.
             return self._address(request) if self._registry.claims_origin(url) else None
+        if is_ip:
+            return self._address(request) if self._registry.claims(url) else None
         return self._address(request, fallback=not self._registry.claims(url))
 
     def _address(self, request: OutgoingRequest, *, fallback: bool = False) -> Address:
@@ -110,7 +118,16 @@ class Interception:
 
     async def answer(self, request: AiointerceptRequest) -> Reply:
         """Return the reply to `request`, with an error in the user's code kept for the end of the block."""
+        received = _clock()
         record = self._registry.choose(request)
+        reply = await self._reply(record)
+        if not isinstance(reply, ClosedConnection):
+            record.status = reply.status
+        record.seconds = _clock() - received
+        return reply
+
+    async def _reply(self, record: Record[AiointerceptRequest]) -> Reply:
+        request = record.request
         if record.response is None:
             return await self._answer_miss(record)
         try:
