@@ -7,6 +7,7 @@ test's loop, and one that blocks may not stall other replies.
 import asyncio
 import contextlib
 import contextvars
+import copy
 import functools
 import inspect
 import queue
@@ -42,26 +43,34 @@ class Home:
 
         What cannot be called is returned as it is, for whoever checks arguments.
         """
-        if not callable(function):
-            return function
-        place = _Place(_running_loop() or self._entered_on, contextvars.copy_context(), self._worker)
-
-        @functools.wraps(function, updated=())
-        async def bound(*args: Any, **kwargs: Any) -> Any:
-            result = await place.call(functools.partial(function, *args, **kwargs), is_async=_is_async(function))
-            if isinstance(result, CallbackResult):
-                result.body = _bind_body(result.body, place)
-                return result
-            return _bind_body(result, place)
-
-        return bound
+        return _Callback(function, self._place()) if callable(function) else function
 
     def bind_body(self, body: Any) -> Any:
         """Return `body`, if it is a function or an async iterable so that the user's code in it runs at home."""
-        if isinstance(body, AsyncIterable):
-            place = _Place(_running_loop() or self._entered_on, contextvars.copy_context(), self._worker)
-            return _bind_body(body, place)
-        return self.bind(body)
+        return body if isinstance(body, str | bytes) else _bind_body(body, self._place())
+
+    def _place(self) -> "_Place":
+        return _Place(_running_loop() or self._entered_on, contextvars.copy_context(), self._worker)
+
+
+class _Callback:
+    """A user's callback as an async function for the server's loop. In messages it is the user's."""
+
+    def __init__(self, function: Callable[..., Any], place: "_Place") -> None:
+        self._function = function
+        self._place = place
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function = self._function
+        result = await self._place.call(functools.partial(function, *args, **kwargs), is_async=_is_async(function))
+        if isinstance(result, CallbackResult):
+            # The user's own object stays as it is: it may be returned again.
+            result = copy.copy(result)
+            result.body = _bind_body(result.body, self._place)
+        return result
 
 
 class _Place:

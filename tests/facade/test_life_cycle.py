@@ -1,0 +1,254 @@
+"""Starting and stopping a mock: awaited or not, twice, again, and what is left to read afterwards."""
+
+import asyncio
+import re
+import socket
+
+import aiohttp
+import pytest
+from support import fetch
+from yarl import URL
+
+from aiointercept import aiointercept
+
+MODES = pytest.mark.parametrize("external", [False, True], ids=["default", "external"])
+
+
+def redirects():
+    return any(hasattr(name, "__wrapped__") for name in (aiohttp.TCPConnector.connect, aiohttp.ClientSession._request))
+
+
+def is_listening(m):
+    try:
+        socket.create_connection((m.server_host, m.server_port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@MODES
+async def test_the_block_gives_a_running_mock(external):
+    m = aiointercept(external)
+    async with m as entered:
+        assert entered is m
+        m.get(f"{m.server_url}/", payload=1)
+        assert (await fetch(m.server_url)).json == 1
+
+
+@MODES
+async def test_start_may_be_awaited_and_gives_the_mock(external):
+    m = aiointercept(external)
+    assert await m.start() is m
+    m.get(f"{m.server_url}/", payload=1)
+    assert (await fetch(m.server_url)).json == 1
+    await m.stop()
+    assert not is_listening(m)
+
+
+@MODES
+async def test_start_and_stop_need_not_be_awaited(external):
+    m = aiointercept(external)
+    m.start()
+    try:
+        assert redirects() == external
+        m.get(f"{m.server_url}/", payload=1)
+        assert (await fetch(m.server_url)).json == 1
+    finally:
+        m.stop()
+    # Patches are out at once, and the sockets soon after.
+    assert not redirects()
+    while is_listening(m):
+        await asyncio.sleep(0)
+
+
+async def test_stopping_twice_is_fine():
+    m = aiointercept()
+    await m.start()
+    await m.stop()
+    await m.stop()
+    async with m:
+        await m.stop()
+
+
+async def test_stopping_a_mock_that_never_ran_is_fine():
+    await aiointercept().stop()
+
+
+async def test_what_stop_returns_may_be_awaited_twice():
+    m = aiointercept()
+    await m.start()
+    stopped = m.stop()
+    await stopped
+    await stopped
+
+
+@MODES
+async def test_a_second_start_of_a_running_mock_is_refused_and_does_no_harm(external):
+    async with aiointercept(external) as m:
+        m.get(f"{m.server_url}/", payload=1)
+        with pytest.raises(RuntimeError, match=r"not running.*stop\(\)"):
+            await m.start()
+        with pytest.raises(RuntimeError, match=r"not running.*stop\(\)"):
+            async with m:
+                pass
+        assert (await fetch(m.server_url)).json == 1
+
+
+async def test_starting_again_begins_anew():
+    m = aiointercept()
+    async with m:
+        m.get(f"{m.server_url}/", payload="first", repeat=True)
+        await fetch(m.server_url)
+    async with m:
+        assert m.requests == {}
+        assert m.ordered_requests == []
+        assert m.call_count == 0
+        assert m.last_request is None
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await fetch(m.server_url)
+        m.get(f"{m.server_url}/", payload="second")
+        assert (await fetch(m.server_url)).json == "second"
+
+
+async def test_records_stay_readable_after_the_block():
+    async with aiointercept() as m:
+        m.post(f"{m.server_url}/x")
+        await fetch(f"{m.server_url}/x", "POST", json={"n": 1})
+
+    url = f"{m.server_url}/x"
+    assert m.call_count == 1
+    assert m.last_request.captured_body == b'{"n": 1}'
+    assert m.requests["POST", URL(url)] == [m.last_request]
+    assert m.ordered_requests == [(("POST", URL(url)), m.last_request)]
+    assert await m.last_request.json() == {"n": 1}
+    m.assert_called_once_with(url, "POST", json={"n": 1})
+
+
+async def test_the_address_stays_readable_after_the_block():
+    async with aiointercept() as m:
+        inside = m.server_host, m.server_port, m.server_url
+    assert (m.server_host, m.server_port, m.server_url) == inside
+
+
+@pytest.mark.parametrize("name", ["server_host", "server_port", "server_url"])
+def test_there_is_no_address_before_the_first_start(name):
+    with pytest.raises(RuntimeError, match=r"was started.*start\(\)"):
+        getattr(aiointercept(), name)
+
+
+async def test_a_mock_tells_its_state():
+    m = aiointercept()
+    assert repr(m) == "<aiointercept not started>"
+    async with m:
+        assert repr(m) == f"<aiointercept {m.server_url}>"
+    assert repr(m) == f"<aiointercept {m.server_url} (stopped)>"
+
+
+REGISTER = pytest.mark.parametrize("register", ["add", "get", "post", "put", "patch", "delete", "head", "options"])
+
+
+@REGISTER
+def test_registering_before_the_start_is_refused(register):
+    with pytest.raises(RuntimeError, match=r"running mock.*async with.*start\(\)"):
+        getattr(aiointercept(), register)("http://api.example.com/")
+
+
+@REGISTER
+async def test_registering_after_the_stop_is_refused(register):
+    async with aiointercept() as m:
+        pass
+    with pytest.raises(RuntimeError, match=r"running mock.*async with.*start\(\)"):
+        getattr(m, register)("http://api.example.com/")
+
+
+def test_registering_needs_no_event_loop():
+    m = aiointercept()
+    m.start()
+    try:
+        m.get(f"{m.server_url}/", payload=1)
+        m.get(f"{m.server_url}/stream", body=_stream)
+        assert asyncio.run(fetch(m.server_url)).json == 1
+        assert asyncio.run(fetch(f"{m.server_url}/stream")).body == b"streamed"
+    finally:
+        m.stop()
+    assert not is_listening(m)
+
+
+async def _stream():
+    yield b"streamed"
+
+
+@MODES
+async def test_an_exception_leaves_the_block_as_itself_and_the_mock_stopped(external):
+    error = LookupError("the test's own")
+    with pytest.raises(LookupError) as caught:
+        async with aiointercept(external) as m:
+            raise error
+    assert caught.value is error
+    assert not is_listening(m)
+
+
+async def test_one_mocks_requests_and_replies_are_not_seen_by_another():
+    async with aiointercept() as one, aiointercept() as other:
+        one.get(f"{one.server_url}/", payload="one")
+        other.get(f"{other.server_url}/", payload="other")
+        assert (await fetch(other.server_url)).json == "other"
+        one.assert_not_called()
+        other.assert_called_once()
+
+
+async def test_the_server_listens_on_loopback_only():
+    async with aiointercept(True) as m:
+        assert m.server_host == "127.0.0.1"
+        outside = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+        for address in outside - {"127.0.0.1", "127.0.1.1"}:
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((address, m.server_port), timeout=5).close()
+
+
+async def test_clear_forgets_registrations_and_records_while_the_mock_runs_on():
+    async with aiointercept() as m:
+        m.get(f"{m.server_url}/", payload="before", repeat=True)
+        m.get(re.compile(".*"), payload="before", repeat=True)
+        await fetch(m.server_url)
+
+        m.clear()
+
+        assert m.requests == {}
+        assert m.call_count == 0
+        m.assert_not_called()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await fetch(m.server_url)
+        # Nothing is behind what repeated for ever, either.
+        m.get(f"{m.server_url}/", payload="after")
+        assert (await fetch(m.server_url)).json == "after"
+
+
+async def test_clear_before_the_start_and_after_the_stop_is_fine():
+    m = aiointercept()
+    m.clear()
+    async with m:
+        m.get(f"{m.server_url}/")
+        await fetch(m.server_url)
+    m.clear()
+    assert m.call_count == 0
+
+
+async def test_overriding_add_in_a_subclass_is_seen_by_the_shortcuts():
+    class Prefixed(aiointercept):
+        def add(self, url, method="GET", **options):
+            return super().add(f"{self.server_url}/v2{url}", method, **options)
+
+    async with Prefixed() as m:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
+            getattr(m, method.lower())("/x", status=202)
+            assert (await fetch(f"{m.server_url}/v2/x", method)).status == 202
+
+
+async def test_overriding_add_on_an_instance_is_seen_by_the_shortcuts():
+    async with aiointercept() as m:
+        seen = []
+        m.add = lambda *args, **options: seen.append((args, options))
+        m.get("/a", payload=1)
+        m.options("/b")
+        assert seen == [(("/a", "GET"), {"payload": 1}), (("/b", "OPTIONS"), {})]
