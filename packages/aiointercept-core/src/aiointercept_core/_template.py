@@ -71,7 +71,8 @@ def build_template(
 ) -> ReplyTemplate:
     """Check and encode one reply to a request with `method`.
 
-    `lenient` drops headers that contradict the body instead of refusing them. Raises `TypeError` or `ValueError` saying what was expected, what came and how to fix it.
+    `lenient` drops headers that contradict the body instead of refusing them. Raises `TypeError` or `ValueError`
+    saying what was expected, what came and how to fix it.
     """
     status = _check_status(status)
     if payload is not None:

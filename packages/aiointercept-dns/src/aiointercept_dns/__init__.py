@@ -4,7 +4,7 @@ Two ways in: `OriginResolver`, a resolver for one's own connector, patches nothi
 aiohttp client of the process. Both work in front of any server.
 """
 
-from ._call import Attempt
+from ._call import Attempt, Call
 from ._forward import Forwarded, Forwarder, is_websocket
 from ._host_map import HostMap, Targets
 from ._location import REAL_NETWORK, Address, Location, Origins, OutgoingRequest, is_ip_address, is_loopback
@@ -16,6 +16,7 @@ __all__ = [
     "REAL_NETWORK",
     "Address",
     "Attempt",
+    "Call",
     "Forwarded",
     "Forwarder",
     "HostMap",

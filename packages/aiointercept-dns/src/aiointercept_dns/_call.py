@@ -53,12 +53,16 @@ class Call:
 
 
 class Attempt:
-    """One connection that a client makes for a request; whoever serves it may look at the request as it was made."""
+    """One connection that a client makes for a request; whoever serves it may look at the request as it was made.
 
-    __slots__ = ("call", "redirection", "request", "url")
+    `first` tells the request that the user made from those that follow within the call.
+    """
+
+    __slots__ = ("call", "first", "redirection", "request", "url")
 
     def __init__(self, call: Call, request: ClientRequest, url: URL) -> None:
         self.call = call
+        self.first = call.attempt is None
         self.request = request
         self.url = url
         self.redirection: Redirection | None = None

@@ -38,6 +38,17 @@ class Home:
         """Let the thread end; a function that still runs on it is not waited for."""
         self._worker.close()
 
+    async def run_at(
+        self, loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return what `function` returns, called, and awaited if need be, on `loop`."""
+
+        async def call() -> Any:
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+        return await _Place(loop, contextvars.copy_context(), self._worker).run(call)
+
     def bind(self, function: Any) -> Any:
         """Return an async function, for the server's loop, that runs `function` where it belongs.
 

@@ -7,9 +7,10 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import ServerDisconnectedError, WSServerHandshakeError, web
+from yarl import URL
 
 from aiointercept_core import ClosedConnection, Record, Registry, Reply, Response, Stream
 from aiointercept_dns import (
@@ -20,7 +21,6 @@ from aiointercept_dns import (
     Forwarder,
     Location,
     OutgoingRequest,
-    Passthrough,
     Redirection,
     is_ip_address,
     is_loopback,
@@ -40,6 +40,13 @@ _clock = time.perf_counter
 _STOPPED = "the mock was stopped while the request waited for its reply"
 
 
+class Covers(Protocol):
+    """Which requests are let out to the real network."""
+
+    def covers(self, url: URL) -> bool:
+        """Tell whether a request for `url` is let out."""
+
+
 class Interception:
     """A mock that runs. It answers the server's and the redirection's questions from the registry."""
 
@@ -48,7 +55,7 @@ class Interception:
         registry: Registry[AiointerceptRequest],
         *,
         external: bool,
-        passthrough: Passthrough,
+        passthrough: Covers,
         passthrough_unmatched: bool,
         mock_ip_addresses: bool,
     ) -> None:
@@ -168,8 +175,12 @@ class Interception:
                 _fail(request, exc)
                 return ClosedConnection()
         logger.warning("%s", record.explanation)
-        _fail(request, ServerDisconnectedError(record.explanation))
+        _fail(request, self._miss_error(record))
         return ClosedConnection(record.explanation)
+
+    def _miss_error(self, record: Record[AiointerceptRequest]) -> Exception:
+        """Return what the caller gets for a request that nothing registered matches."""
+        return ServerDisconnectedError(record.explanation)
 
     async def _watch(self, body: AsyncIterable[bytes], request: AiointerceptRequest) -> AsyncIterator[bytes]:
         """Yield `body`, noting an error in it."""

@@ -50,7 +50,7 @@ def section(item: pytest.Item) -> str:
     """Return what the mocks of a test received; empty where it used none."""
     if _FROZEN in item.stash:
         return item.stash[_FROZEN]
-    mocks = list(item.stash.setdefault(_MOCKS, []))
+    mocks: list[aiointercept] = [*item.stash.setdefault(_MOCKS, [])]
     started = sys.modules.get("aiointercept._started")
     if started is not None:
         mocks += [mock for mock in started.STARTED if mock not in mocks]

@@ -1,0 +1,13 @@
+"""What tests written for aioresponses import: change the import, keep the tests.
+
+`from aiointercept.compat import aioresponses, CallbackResult`
+"""
+
+from yarl import URL
+
+from aiointercept_core import CallbackResult, normalize_url
+
+from ._aioresponses import aioresponses
+from ._calls import RequestCall, merge_params
+
+__all__ = ["URL", "CallbackResult", "RequestCall", "aioresponses", "merge_params", "normalize_url"]
