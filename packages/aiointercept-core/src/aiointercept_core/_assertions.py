@@ -13,10 +13,11 @@ from yarl import URL, Query
 
 from ._form import parse_form
 from ._journal import Journal, RequestLog
-from ._nearness import Key, describe_key, difference, nearest
+from ._nearness import difference, nearest
 from ._request import Request
-from ._url import normalize_url
-from ._value_difference import describe_value, value_differences
+from ._url import Key, normalize_url
+from ._value_difference import value_differences
+from ._wording import describe_key, describe_value
 
 __all__ = ["CallAssertions"]
 

@@ -1,99 +1,96 @@
 """The explanation of a miss: what came, the nearest registrations, and what differed.
 
-The cost of one is bounded, however much is registered: candidates come from indexes and are capped.
+The cost of one is bounded, however much is registered: candidates are filed under the clues by which they would be
+looked for, and no more than a few are looked at.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import chain, islice
 
-from yarl import URL
-
 from ._mock_response import MockResponse
-from ._nearness import Key, describe_key, difference, nearest, shorten
-from ._url import Origin, origin_of
+from ._nearness import difference, nearest
+from ._url import Key, Origin, origin_of
+from ._wording import count_of, describe_key, shorten
 
 __all__ = ["RegistrationIndex"]
 
 _CANDIDATES = 20
+_PATTERNS = 50
 _NAMED = 3
 _PATTERNS_NAMED = 2
 
 
 class RegistrationIndex:
-    """What is registered, indexed by how a near miss would look for it."""
+    """What is registered for exact URLs, filed by how a near miss would look for it."""
 
     def __init__(self) -> None:
-        self._keys: dict[Key, None] = {}
-        self._by_url: defaultdict[URL, dict[Key, None]] = defaultdict(dict)
-        self._by_path: defaultdict[tuple[Origin, str], dict[Key, None]] = defaultdict(dict)
-        self._by_origin: defaultdict[Origin, dict[Key, None]] = defaultdict(dict)
-        self._by_target: defaultdict[tuple[str | None, str], dict[Key, None]] = defaultdict(dict)
+        self._origins: set[Origin] = set()
+        self._filed: dict[Hashable, list[Key]] = {}
 
     def add(self, key: Key) -> None:
-        """Index one exact registration."""
-        url = key[1]
-        for index in (
-            self._keys,
-            self._by_url[url],
-            self._by_path[origin_of(url), url.raw_path],
-            self._by_origin[origin_of(url)],
-            self._by_target[url.host, url.raw_path],
-        ):
-            index[key] = None
+        """File a key that was not there yet."""
+        self._origins.add(origin_of(key[1]))
+        for clue in _clues(key):
+            keys = self._filed.setdefault(clue, [])
+            keys.append(key)
+            if len(keys) > 2 * _CANDIDATES:
+                del keys[:_CANDIDATES]
 
     def has_origin(self, origin: Origin) -> bool:
         """Tell whether some exact URL of `origin` was registered, used up or not."""
-        return origin in self._by_origin
+        return origin in self._origins
 
     def explain(
         self,
         asked: Key,
-        registered: Callable[[Key], list[MockResponse]],
-        used_up_patterns: Iterable[MockResponse],
-        patterns: Iterable[MockResponse],
+        used_up_after: Callable[[Key], int | None],
+        used_up_patterns: Iterable[tuple[MockResponse, int]],
+        patterns: Iterable[tuple[MockResponse, bool]],
     ) -> str:
         """Say why nothing answered `asked`: one line.
 
-        `registered` gives the registrations of a key, `used_up_patterns` those patterns that match but are used
-        up, `patterns` some that do not match.
+        `used_up_after` tells after how many calls the registrations of a key were used up, `None` where they are
+        not; `used_up_patterns` are the patterns that match but are used up, with their calls; `patterns` are all, with
+        whether they match the URL.
         """
         head = f"nothing registered matches {describe_key(asked)}"
-        reasons = [f"{_used_up([response])} for {response.matcher}" for response in islice(used_up_patterns, _NAMED)]
-        if responses := registered(asked):
-            reasons.insert(0, f"registered, but {_used_up(responses)}")
-        if not reasons:
-            reasons = [
-                f"{describe_key(key)} (differs in {difference(asked, key)}"
-                + (f"; {_used_up(registered(key))}" if _exhausted(registered(key)) else "")
-                + ")"
-                for key in nearest(asked, self._candidates(asked), _NAMED)
-            ]
-            reasons += [f"{shorten(str(response))} (no match)" for response in islice(patterns, _PATTERNS_NAMED)]
-            if not reasons:
-                return f"{head}: nothing is registered"
-            return f"{head}; nearest: {'; '.join(reasons)}"
-        return f"{head}: {'; '.join(reasons)}"
+        spent = []
+        if (calls := used_up_after(asked)) is not None:
+            spent.append(f"registered, but {_used_up(calls)}")
+        for response, calls in islice(used_up_patterns, _NAMED):
+            spent.append(f"{_used_up(calls)} for {shorten(str(response.matcher))}")
+        if spent:
+            return f"{head}: {'; '.join(spent)}"
+        near = [*self._near_keys(asked, used_up_after), *_near_patterns(asked[0], patterns)]
+        return f"{head}; nearest: {'; '.join(near)}" if near else f"{head}: nothing is registered"
 
-    def _candidates(self, asked: Key) -> Iterable[Key]:
-        url = asked[1]
-        near = chain.from_iterable(
-            islice(reversed(index), _CANDIDATES)
-            for index in (
-                self._by_url.get(url, {}),
-                self._by_path.get((origin_of(url), url.raw_path), {}),
-                self._by_target.get((url.host, url.raw_path), {}),
-                self._by_origin.get(origin_of(url), {}),
-                self._keys,
-            )
-        )
-        return list(islice(dict.fromkeys(near), _CANDIDATES))
+    def _near_keys(self, asked: Key, used_up_after: Callable[[Key], int | None]) -> Iterator[str]:
+        found = chain.from_iterable(reversed(self._filed.get(clue, ())) for clue in _clues(asked))
+        for key in nearest(asked, islice(dict.fromkeys(found), _CANDIDATES), _NAMED):
+            calls = used_up_after(key)
+            also = "" if calls is None else f"; {_used_up(calls)}"
+            yield f"{describe_key(key)} (differs in {difference(asked, key)}{also})"
 
 
-def _exhausted(responses: list[MockResponse]) -> bool:
-    return all(response.remaining == 0 for response in responses)
+def _clues(key: Key) -> Iterator[Hashable]:
+    """Yield what a near miss of `key` has in common with it, the most telling first."""
+    url = key[1]
+    origin, path = origin_of(url), url.raw_path
+    folder, _, name = path.rpartition("/")
+    yield url
+    yield origin, path
+    yield path
+    yield origin, folder, ""
+    yield url.raw_host, name
+    yield origin
+    yield None
 
 
-def _used_up(responses: list[MockResponse]) -> str:
-    calls = sum(response.call_count for response in responses)
-    return f"used up after {calls} call{'' if calls == 1 else 's'}"
+def _near_patterns(method: str, patterns: Iterable[tuple[MockResponse, bool]]) -> Iterator[str]:
+    few = sorted(islice(patterns, _PATTERNS), key=lambda pair: (not pair[1], pair[0].method != method))
+    for response, matches in few[:_PATTERNS_NAMED]:
+        yield f"{shorten(str(response))} ({'differs in method' if matches else 'no match'})"
+
+
+def _used_up(calls: int) -> str:
+    return f"used up after {count_of(calls, 'call')}"

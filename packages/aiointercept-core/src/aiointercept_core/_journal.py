@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from yarl import URL
 
 from ._mock_response import MockResponse
-from ._nearness import Key
 from ._request import Request
-from ._url import normalize_url
+from ._url import Key, request_key
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_keys, dict_values
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "Record", "RequestLog"]
 
 R = TypeVar("R", bound=Request)
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -36,13 +36,13 @@ class Record(Generic[R]):
     seconds: float | None = None
 
 
-class RequestLog(dict[tuple[str, URL], list[R]]):
-    """The recorded requests by `(METHOD, normalised URL)`; a key that is looked up is normalised first.
+class RequestLog(dict[tuple[str, URL], list[V]]):
+    """What was recorded of requests, by `(METHOD, normalised URL)`; a key that is looked up is normalised first.
 
     It is live. Iterating goes over the keys as they were at the start, since requests may arrive meanwhile.
     """
 
-    def __getitem__(self, key: tuple[str, str | URL]) -> list[R]:
+    def __getitem__(self, key: tuple[str, str | URL]) -> list[V]:
         return super().__getitem__(_normalise_key(key))
 
     def __contains__(self, key: object) -> bool:
@@ -57,13 +57,13 @@ class RequestLog(dict[tuple[str, URL], list[R]]):
     def __iter__(self) -> Iterator[Key]:
         return iter(list(super().keys()))
 
-    def keys(self) -> "dict_keys[Key, list[R]]":
+    def keys(self) -> "dict_keys[Key, list[V]]":
         return self.copy().keys()
 
-    def values(self) -> "dict_values[Key, list[R]]":
+    def values(self) -> "dict_values[Key, list[V]]":
         return self.copy().values()
 
-    def items(self) -> "dict_items[Key, list[R]]":
+    def items(self) -> "dict_items[Key, list[V]]":
         return self.copy().items()
 
 
@@ -83,4 +83,4 @@ class Journal(Generic[R]):
 def _normalise_key(key: Any) -> Key:
     if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
         raise TypeError(f"expected a key (METHOD, URL), got {key!r}")
-    return key[0].upper(), normalize_url(key[1])
+    return request_key(*key)

@@ -1,50 +1,39 @@
-"""Nearness of URLs: which of several (method, URL) pairs come close to one that was asked for, and what differs.
+"""Nearness: which of several (method, URL) pairs come close to one that was asked for, and what differs.
 
-Work is bounded: callers hand in a capped number of candidates.
+Work is bounded by the number of candidates, which callers cap, and by a limit on the texts compared.
 """
 
-import difflib
+from collections import Counter
 from collections.abc import Iterable
-from typing import TypeAlias
 
 from yarl import URL
 
-__all__ = ["Key", "describe_key", "difference", "nearest", "shorten"]
+from ._url import Key
+from ._wording import shorten
 
-Key: TypeAlias = tuple[str, URL]
+__all__ = ["common_prefix", "difference", "nearest"]
 
+# How many characters of a host or a path are compared.
 _LIMIT = 200
-
-
-def shorten(text: str, limit: int = _LIMIT) -> str:
-    """Return `text`, its middle left out where it is longer than `limit` characters."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}...{text[-half:]}"
-
-
-def describe_key(key: Key) -> str:
-    """Return `METHOD URL`, bounded in length."""
-    return f"{key[0]} {shorten(str(key[1]))}"
 
 
 def difference(asked: Key, other: Key) -> str:
     """Say in a few words what differs between two keys, most important first; empty where nothing does."""
-    parts = []
     (method, url), (other_method, other_url) = asked, other
+    parts = []
     if method != other_method:
         parts.append("method")
-    for name in ("scheme", "host", "port"):
-        if getattr(url, name) != getattr(other_url, name):
-            parts.append(name)
+    if url.scheme != other_url.scheme:
+        parts.append("scheme")
+    if url.raw_host != other_url.raw_host:
+        parts.append("host")
     # A scheme brings its default port along: to name both says nothing more.
-    if "scheme" in parts and "port" in parts and url.is_default_port() and other_url.is_default_port():
-        parts.remove("port")
+    if url.port != other_url.port and not ("scheme" in parts and url.is_default_port() and other_url.is_default_port()):
+        parts.append("port")
     if url.raw_path != other_url.raw_path:
         parts.append("path")
     if url.raw_query_string != other_url.raw_query_string:
-        parts.append(_query_difference(url, other_url))
+        parts.append(f"query ({_query_difference(url, other_url)})")
     return ", ".join(parts)
 
 
@@ -53,22 +42,33 @@ def nearest(asked: Key, candidates: Iterable[Key], count: int = 3) -> list[Key]:
     return sorted(candidates, key=lambda other: _distance(asked, other))[:count]
 
 
+def common_prefix(a: str | bytes, b: str | bytes) -> int:
+    """Return how many characters or bytes two texts of one type have in common at their beginning."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 def _query_difference(url: URL, other: URL) -> str:
-    names = sorted(
-        name for name in {*url.query, *other.query} if url.query.getall(name, []) != other.query.getall(name, [])
-    )
-    return f"query ({shorten(', '.join(names), 60)})"
+    mine, others = Counter(url.query.items()), Counter(other.query.items())
+    names = {name for name, _ in (mine - others) | (others - mine)}
+    return shorten(", ".join(sorted(names)), 60)
 
 
 def _distance(asked: Key, other: Key) -> float:
     (method, url), (other_method, other_url) = asked, other
     distance = 0.0
-    if url.host != other_url.host:
-        distance += 4 * (1 - _similarity(url.host or "", other_url.host or "")) + 1
+    if url.raw_host != other_url.raw_host:
+        distance += 1 + 4 * _unlikeness(url.raw_host or "", other_url.raw_host or "")
     if url.scheme != other_url.scheme or url.port != other_url.port:
         distance += 1
     if url.raw_path != other_url.raw_path:
-        distance += 3 * (1 - _similarity(url.raw_path, other_url.raw_path)) + 0.5
+        distance += 0.5 + 3 * _unlikeness(url.raw_path, other_url.raw_path)
     if url.raw_query_string != other_url.raw_query_string:
         distance += 0.75
     if method != other_method:
@@ -76,5 +76,9 @@ def _distance(asked: Key, other: Key) -> float:
     return distance
 
 
-def _similarity(a: str, b: str) -> float:
-    return difflib.SequenceMatcher(None, a[:_LIMIT], b[:_LIMIT], autojunk=False).quick_ratio()
+def _unlikeness(a: str, b: str) -> float:
+    """Return 0 for one text, 1 for two that share neither beginning nor end: what slips change lies in between."""
+    a, b = a[:_LIMIT], b[:_LIMIT]
+    start = common_prefix(a, b)
+    end = common_prefix(a[start:][::-1], b[start:][::-1])
+    return 1 - (start + end) / max(len(a), len(b), 1)

@@ -7,7 +7,7 @@ registers and asserts on its own.
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from yarl import URL
@@ -17,11 +17,10 @@ from ._explanation import RegistrationIndex
 from ._journal import Journal, Record
 from ._matcher import ExactURL, URLPattern
 from ._mock_response import MockResponse
-from ._nearness import Key
 from ._registration import MethodShortcuts, build_registration
 from ._reply import BodySource, ClosedConnection, Reply
 from ._request import Request
-from ._url import normalize_url, origin_of
+from ._url import Key, normalize_url, origin_of, request_key
 
 if TYPE_CHECKING:
     from typing import Never
@@ -111,7 +110,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         if self.claims_origin(url):
             return True
         with self._lock:
-            return any(self._matching_patterns(method, str(url)) for method in self._patterns)
+            return any(self._matching_patterns(method, url) for method in self._patterns)
 
     def claims_origin(self, url: URL) -> bool:
         """Tell whether some exact URL of the origin of `url` was registered, used up or not."""
@@ -123,12 +122,13 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def choose(self, request: R) -> Record[R]:
         """Match `request`, consume its reply and record it, in one step."""
-        key = (request.method.upper(), normalize_url(request.url))
+        url = request.url
+        key = request_key(request.method, url)
         with self._lock:
-            response = self._find(key, request.url)
+            response = self._find(key, url)
             explanation = None
             if response is None:
-                explanation = self._explain(key, request.url)
+                explanation = self._explain(key, url)
             else:
                 response.take()
             record = Record(key, request, response, explanation, missed=response is None)
@@ -137,7 +137,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def record(self, request: R, explanation: str) -> Record[R]:
         """Record `request` as answered by nothing registered, without consuming a reply."""
-        record = Record((request.method.upper(), normalize_url(request.url)), request, None, explanation)
+        record = Record(request_key(request.method, request.url), request, None, explanation)
         with self._lock:
             self._journal.append(record)
         return record
@@ -145,7 +145,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def peek(self, method: str, url: URL) -> MockResponse | None:
         """Return what would answer a request now, without consuming anything."""
         with self._lock:
-            return self._find((method.upper(), normalize_url(url)), url)
+            return self._find(request_key(method, url), url)
 
     @property
     def registrations(self) -> list[MockResponse]:
@@ -177,7 +177,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def _forget_registrations(self) -> None:
         self._exact: dict[Key, _Queue] = {}
         self._patterns: dict[str, dict[re.Pattern[str], _Queue]] = {}
-        self._pattern_memo: dict[tuple[str, str], list[_Queue]] = {}
+        self._pattern_memo: dict[Key, list[_Queue]] = {}
         self._index = RegistrationIndex()
         self._count = 0
 
@@ -187,20 +187,23 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         match response.matcher:
             case ExactURL(url):
                 key = (response.method, url)
-                self._exact.setdefault(key, _Queue(self._lenient)).append(response)
-                self._index.add(key)
+                if key not in self._exact:
+                    self._exact[key] = _Queue(self._lenient)
+                    self._index.add(key)
+                self._exact[key].append(response)
             case URLPattern(pattern):
-                self._patterns.setdefault(response.method, {}).setdefault(pattern, _Queue(self._lenient)).append(
-                    response
-                )
-                self._pattern_memo.clear()
+                queues = self._patterns.setdefault(response.method, {})
+                if pattern not in queues:
+                    queues[pattern] = _Queue(self._lenient)
+                    self._pattern_memo.clear()
+                queues[pattern].append(response)
 
     def _find(self, key: Key, url: URL) -> MockResponse | None:
         queue = self._exact.get(key)
         found = queue.current() if queue is not None else None
         if key[0] not in self._patterns or (found is not None and not self._lenient):
             return found
-        for queue in self._matching_patterns(key[0], str(url)):
+        for queue in self._matching_patterns(key[0], url):
             response = queue.current()
             if response is None:
                 continue
@@ -210,29 +213,35 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
                 found = response
         return found
 
-    def _matching_patterns(self, method: str, text: str) -> "list[_Queue]":
-        """Return the queues of the patterns that match `text`, in order. Callers hold the lock."""
-        matching = self._pattern_memo.get((method, text))
+    def _matching_patterns(self, method: str, url: URL) -> "list[_Queue]":
+        """Return the queues of the patterns that match `url`, in order. Callers hold the lock."""
+        matching = self._pattern_memo.get((method, url))
         if matching is None:
+            text = str(url)
             queues = self._patterns.get(method, {})
             matching = [queue for pattern, queue in queues.items() if pattern.match(text)]
             if len(self._pattern_memo) >= _PATTERN_MEMO_SIZE:
                 self._pattern_memo.clear()
-            self._pattern_memo[method, text] = matching
+            self._pattern_memo[method, url] = matching
         return matching
 
     def _explain(self, key: Key, url: URL) -> str:
-        used_up = [queue.responses[-1] for queue in self._matching_patterns(key[0], str(url))]
-        return self._index.explain(key, self._registered, used_up, self._pattern_responses())
+        text = str(url)
+        used_up = (
+            (queue.responses[-1], calls)
+            for queue in self._matching_patterns(key[0], url)
+            if (calls := queue.used_up_after()) is not None
+        )
+        patterns = (
+            (queue.responses[-1], bool(pattern.match(text)))
+            for queues in self._patterns.values()
+            for pattern, queue in queues.items()
+        )
+        return self._index.explain(key, self._used_up_after, used_up, patterns)
 
-    def _registered(self, key: Key) -> list[MockResponse]:
+    def _used_up_after(self, key: Key) -> int | None:
         queue = self._exact.get(key)
-        return queue.responses if queue is not None else []
-
-    def _pattern_responses(self) -> Iterator[MockResponse]:
-        for queues in self._patterns.values():
-            for queue in queues.values():
-                yield queue.responses[-1]
+        return queue.used_up_after() if queue is not None else None
 
 
 def _list_of(text: str, items: Sequence[object], limit: int = 20) -> str:
@@ -244,12 +253,13 @@ def _list_of(text: str, items: Sequence[object], limit: int = 20) -> str:
 class _Queue:
     """The registrations for one URL and method, in order; at most one repeats for ever, the last."""
 
-    __slots__ = ("_lenient", "_position", "responses")
+    __slots__ = ("_lenient", "_position", "_spent", "responses")
 
     def __init__(self, lenient: bool) -> None:
         self.responses: list[MockResponse] = []
         self._lenient = lenient
         self._position = 0
+        self._spent = 0
 
     def append(self, response: MockResponse) -> None:
         last = self.responses[-1] if self.responses else None
@@ -269,5 +279,10 @@ class _Queue:
             response = responses[self._position]
             if response.remaining != 0:
                 return response
+            self._spent += response.call_count
             self._position += 1
         return None
+
+    def used_up_after(self) -> int | None:
+        """Return after how many calls everything here was used up, `None` where something is left."""
+        return self._spent if self.current() is None else None

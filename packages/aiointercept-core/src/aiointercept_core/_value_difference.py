@@ -1,25 +1,15 @@
 """What differs between two values: the places, not the whole, so that the text is bounded."""
 
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["describe_value", "value_differences"]
+from ._nearness import common_prefix
+from ._wording import describe_value
+
+__all__ = ["value_differences"]
 
 _MISSING = object()
 _CONTEXT = 30
-
-_repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = 120
-_repr.maxlevel = 3
-
-
-def describe_value(value: object) -> str:
-    """Return the repr of `value`, bounded in length and cost."""
-    if isinstance(value, bytes):
-        # reprlib renders the whole of a bytes object before it cuts it.
-        return repr(value) if len(value) <= 120 else f"{value[:60]!r}...{value[-30:]!r} ({len(value)} bytes)"
-    return _repr.repr(value)
 
 
 def value_differences(where: str, expected: Any, actual: Any) -> Iterator[str]:
@@ -52,12 +42,6 @@ def _is_list(value: object) -> bool:
 
 def _text_difference(where: str, expected: Any, actual: Any) -> str:
     """Say at which index two texts begin to differ, with what stands around it."""
-    low, high = 0, min(len(expected), len(actual))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if expected[:middle] == actual[:middle]:
-            low = middle
-        else:
-            high = middle - 1
+    low = common_prefix(expected, actual)
     start, end = max(0, low - _CONTEXT), low + _CONTEXT
     return f"{where}: differs at index {low}: expected {expected[start:end]!r}, got {actual[start:end]!r}"
