@@ -21,7 +21,7 @@ def redirects():
 def is_listening(m):
     try:
         socket.create_connection((m.server_host, m.server_port), timeout=5).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
     return True
 

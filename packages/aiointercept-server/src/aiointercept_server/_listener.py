@@ -8,7 +8,8 @@ import concurrent.futures
 import contextlib
 import functools
 import socket
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from aiohttp import web
@@ -36,6 +37,10 @@ _OPTIONS: dict[str, Any] = {
 # For a handler that does not end when its connection is gone; in seconds.
 _SHUTDOWN_TIMEOUT = 0.01
 
+# A connection that was accepted just before is made two turns of the loop later, and told that it is lost one more
+# turn later.
+_TURNS_TO_ABORT = 4
+
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 
@@ -52,8 +57,12 @@ class Listener:
         self._loop = SERVER_THREAD.loop()
         self._sockets: dict[tuple[str, socket.AddressFamily], socket.socket] = {}
         self._doors: list[_Door] = []
-        for scheme in ("http", "https") if https else ("http",):
-            self._open(scheme, socket.AF_INET)
+        try:
+            for scheme in ("http", "https") if https else ("http",):
+                self._open(scheme, socket.AF_INET)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def port(self) -> int:
@@ -124,7 +133,7 @@ class _Door:
     def open(self) -> None:
         loop = asyncio.get_running_loop()
         self._resends = ResendDetector(lambda: self._server.connections)
-        self._server = web.Server(
+        self._server = _Server(
             Exchange(self._owner, self._resends),
             request_factory=functools.partial(_make_request, loop, self._scheme),
             handler_cancellation=True,
@@ -138,16 +147,39 @@ class _Door:
     async def close(self) -> None:
         assert self._opening is not None
         await self._opening
-        self._listening.close()
         self._resends.clear()
-        for connection in self._server.connections:
-            # An idle keep-alive connection would keep a shutdown waiting for ever.
-            if connection.transport is not None:
-                connection.transport.abort()
-        # One turn of the loop tells the connections that they are lost.
-        await asyncio.sleep(0)
+        # No more is accepted, yet asyncio's server stays open for what it has just accepted: that would leak.
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._server.abort()
+        for _ in range(_TURNS_TO_ABORT):
+            await _next_turn()
+        self._listening.close()
         with contextlib.suppress(Exception):
             await self._server.shutdown(_SHUTDOWN_TIMEOUT)
+
+
+class _Server(web.Server):
+    """A server that can give up all its connections, also those that are only coming to be."""
+
+    _aborted = False
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if self._aborted:
+            transport.abort()
+
+    def abort(self) -> None:
+        # An idle keep-alive connection would keep a shutdown waiting for ever.
+        self._aborted = True
+        for connection in self.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+
+@types.coroutine
+def _next_turn() -> Generator[None, None, None]:
+    """Let the loop go round once; unlike `asyncio.sleep`, tests do not replace it."""
+    yield
 
 
 def _make_request(
