@@ -57,14 +57,18 @@ class RequestLog(dict[tuple[str, URL], list[V]]):
     def __iter__(self) -> Iterator[Key]:
         return iter(list(super().keys()))
 
+    def _snapshot(self) -> dict[Key, list[V]]:
+        # Not `copy()`: for a subclass with an `__iter__` of its own, that asks `keys()`.
+        return dict(list(super().items()))
+
     def keys(self) -> "dict_keys[Key, list[V]]":
-        return self.copy().keys()
+        return self._snapshot().keys()
 
     def values(self) -> "dict_values[Key, list[V]]":
-        return self.copy().values()
+        return self._snapshot().values()
 
     def items(self) -> "dict_items[Key, list[V]]":
-        return self.copy().items()
+        return self._snapshot().items()
 
 
 class Journal(Generic[R]):
