@@ -46,32 +46,37 @@ for name in {*ours, *absent} - {*present}:
 
 
 def wheels_in(folder: Path) -> dict[str, Path]:
-    """Return the wheel of each package, after a look at what it and its sdist contain."""
+    """Return the wheel of each package, once it and its sdist hold the package's sources and nothing else."""
     wheels = {}
     for name, module in MODULES.items():
-        project = tomllib.loads((ROOT / "packages" / name / "pyproject.toml").read_text("utf-8"))["project"]
+        package = ROOT / "packages" / name
+        project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
         stem = f"{module}-{project['version']}"
-        wheel = folder / f"{stem}-py3-none-any.whl"
-        info = f"{stem}.dist-info"
-        expect({f"{module}/__init__.py", f"{module}/py.typed", f"{info}/licenses/LICENSE"}, wheel)
-        expect(
-            {f"{stem}/{path}" for path in ("LICENSE", "README.md", "pyproject.toml", f"src/{module}/py.typed")},
-            folder / f"{stem}.tar.gz",
-        )
-        wheels[name] = wheel
+        wheel = wheels[name] = folder / f"{stem}-py3-none-any.whl"
+        listed = subprocess.run(
+            ["git", "ls-files", "src"], cwd=package, check=True, capture_output=True, text=True
+        ).stdout.split()
+        sources = {path.removeprefix("src/") for path in listed}
+        about = {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+        if "entry-points" in project:
+            about.add("entry_points.txt")
+        with zipfile.ZipFile(wheel) as opened:
+            compare(wheel, set(opened.namelist()), sources | {f"{stem}.dist-info/{path}" for path in about})
+        sdist = folder / f"{stem}.tar.gz"
+        rest = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", ".gitignore"}
+        with tarfile.open(sdist) as tarball:
+            members = {member.name.removeprefix(f"{stem}/") for member in tarball.getmembers() if member.isfile()}
+            compare(sdist, members, set(listed) | rest)
     return wheels
 
 
-def expect(members: set[str], archive: Path) -> None:
-    """Exit with a message where `archive` lacks one of `members`."""
-    if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as opened:
-            names = set(opened.namelist())
-    else:
-        with tarfile.open(archive) as tarball:
-            names = set(tarball.getnames())
-    if missing := sorted(members - names):
-        sys.exit(f"{archive.name}: expected {', '.join(missing)} in it, got {', '.join(sorted(names))}")
+def compare(archive: Path, members: set[str], expected: set[str]) -> None:
+    """Exit with a message where an archive does not hold exactly what is `expected`."""
+    if members != expected:
+        missing, extra = sorted(expected - members), sorted(members - expected)
+        sys.exit(
+            f"{archive.name}: missing {', '.join(missing) or 'nothing'}; not expected {', '.join(extra) or 'nothing'}"
+        )
 
 
 def try_out(way: str, wheels: dict[str, Path], work: Path) -> None:
