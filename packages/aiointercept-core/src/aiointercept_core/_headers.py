@@ -6,7 +6,9 @@ from typing import Any
 
 from multidict import CIMultiDict
 
-__all__ = ["TOKEN", "build_headers", "reject_line_breaks"]
+from ._wording import describe_value
+
+__all__ = ["TOKEN", "build_headers", "check_text"]
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BREAKS = re.compile(r"[\r\n\0]")
@@ -22,22 +24,42 @@ def build_headers(headers: Mapping[Any, Any] | None) -> CIMultiDict[str]:
         return CIMultiDict()
     if not isinstance(headers, Mapping):
         raise TypeError(
-            f"headers: expected a mapping of str to str, got {headers!r}; use a dict, or a multidict for duplicates"
+            f"headers: expected a mapping of str to str, got {describe_value(headers)}; "
+            "use a dict, or a multidict for duplicates"
         )
     fields: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"headers: expected str names and values, got {name!r}: {value!r}; convert them with str()")
+            raise TypeError(
+                f"headers: expected str names and values, got {describe_value(name)}: {describe_value(value)}; "
+                "convert them with str()"
+            )
         if not TOKEN.fullmatch(name):
             raise ValueError(
-                f"headers: {name!r} is no HTTP header name; use letters, digits and !#$%&'*+-.^_`|~ (no CR, LF or NUL)"
+                f"headers: expected a name of letters, digits and !#$%&'*+-.^_`|~ (no CR, LF or NUL), "
+                f"got {describe_value(name)}; correct it"
             )
-        reject_line_breaks(value, f"headers: the value of {name!r}")
+        check_text(f"headers: {name}", value)
         fields.add(name, value)
     return fields
 
 
-def reject_line_breaks(text: str, what: str) -> None:
-    """Raise `ValueError` where `text` holds CR, LF or NUL, which would end the header line early."""
+def check_text(what: str, text: object) -> str | None:
+    """Return `text`, if it is `None` or a str that can stand in the head of a reply.
+
+    Raises `TypeError` for another type, `ValueError` where it holds CR, LF or NUL, which would end the line early, or
+    cannot be encoded.
+    """
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise TypeError(f"{what}: expected a str, got {describe_value(text)}; convert it with str()")
     if _BREAKS.search(text):
-        raise ValueError(f"{what} may not hold CR, LF or NUL, got {text!r}; remove them")
+        raise ValueError(f"{what}: expected a text without CR, LF or NUL, got {describe_value(text)}; remove them")
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(
+            f"{what}: expected a text that can be encoded as UTF-8, got {describe_value(text)}; remove lone surrogates"
+        ) from exc
+    return text

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from yarl import URL
 
 from ._url import normalize_url
+from ._wording import describe_value
 
 __all__ = ["ExactURL", "Matcher", "URLPattern", "build_matcher"]
 
@@ -48,14 +49,19 @@ def build_matcher(url: str | URL | re.Pattern[str]) -> Matcher:
             raise TypeError(f"url: expected a pattern of str, got {url!r}; compile it from a str")
         return URLPattern(url)
     if not isinstance(url, str | URL):
-        raise TypeError(f"url: expected a str, yarl.URL or compiled re.Pattern, got {url!r}")
+        raise TypeError(
+            f"url: expected a str, yarl.URL or compiled re.Pattern, got {describe_value(url)}; "
+            "write it in full, as 'https://api.example.com/path'"
+        )
     try:
         normalised = normalize_url(url)
     except ValueError as exc:
-        raise ValueError(f"url: expected an absolute http or https URL, got {str(url)!r}: {exc}") from exc
+        raise ValueError(
+            f"url: expected an absolute http or https URL, got {describe_value(str(url))}: {exc}; correct it"
+        ) from exc
     if not normalised.host or normalised.scheme not in ("http", "https"):
         raise ValueError(
-            f"url: expected an absolute http or https URL with a host, got {str(url)!r}; "
+            f"url: expected an absolute http or https URL with a host, got {describe_value(str(url))}; "
             "write it in full, as 'https://api.example.com/path'"
         )
     return ExactURL(normalised)

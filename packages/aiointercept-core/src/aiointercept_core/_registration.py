@@ -12,6 +12,7 @@ from ._matcher import build_matcher
 from ._mock_response import MockResponse
 from ._reply import BodySource
 from ._template import build_template
+from ._wording import describe_value
 
 if TYPE_CHECKING:
     from typing import Never, Unpack
@@ -110,11 +111,18 @@ def build_registration(
     _reject_unknown(unknown)
     method = _check_method(method)
     if json is not None and payload is not None:
-        raise ValueError("json and payload are two names of one argument, got both; pass one of them")
+        raise ValueError(
+            "payload: expected it or json, which are two names of one argument, got both; pass one of them"
+        )
     if callback is not None and not callable(callback):
-        raise TypeError(f"callback: expected a function or coroutine function, got {callback!r}; pass it uncalled")
+        raise TypeError(
+            f"callback: expected a function or coroutine function, got {describe_value(callback)}; pass it uncalled"
+        )
     if exception is not None and not isinstance(exception, bool | BaseException) and not _is_exception_class(exception):
-        raise TypeError(f"exception: expected True, an exception or an exception class, got {exception!r}")
+        raise TypeError(
+            f"exception: expected True, an exception or an exception class, got {describe_value(exception)}; "
+            "pass True to close the connection"
+        )
     template = build_template(
         method=method,
         status=status,
@@ -153,7 +161,10 @@ def _reject_unknown(unknown: Mapping[str, object]) -> None:
 
 def _check_method(method: object) -> str:
     if not isinstance(method, str) or not TOKEN.fullmatch(method):
-        raise ValueError(f"method: expected an HTTP method as a str without spaces, like 'GET', got {method!r}")
+        raise ValueError(
+            f"method: expected an HTTP method as a str without spaces, got {describe_value(method)}; "
+            "pass one such as 'GET'"
+        )
     return method.upper()
 
 
@@ -162,9 +173,12 @@ def _check_repeat(repeat: object) -> int | None:
     if repeat is True:
         return None
     if not isinstance(repeat, int):
-        raise TypeError(f"repeat: expected True for ever, False for once or a number of times, got {repeat!r}")
+        raise TypeError(
+            f"repeat: expected True for ever, False for once or a number of times, got {describe_value(repeat)}; "
+            "pass an int"
+        )
     if repeat < 0:
-        raise ValueError(f"repeat: expected a number of times of 0 (once) or more, got {repeat!r}")
+        raise ValueError(f"repeat: expected a number of times of 0 (once) or more, got {repeat!r}; pass True for ever")
     return int(repeat) or 1
 
 

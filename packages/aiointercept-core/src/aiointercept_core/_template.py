@@ -9,11 +9,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
+from multidict import CIMultiDictProxy
 
-from ._content_coding import decode_body
-from ._headers import build_headers, reject_line_breaks
+from ._framing import check_framing, drop_contradictions
+from ._headers import build_headers, check_text
 from ._reply import BodySource, CallbackResult, Response, Stream
+from ._wording import describe_value
 
 __all__ = ["ReplyTemplate", "build_template", "template_from_result"]
 
@@ -44,18 +45,20 @@ class ReplyTemplate:
     async def make(self) -> Response | Stream:
         """Return a reply with a fresh body; what the user's body function raises is raised."""
         body: Any = self.body
-        if callable(body):
+        if not isinstance(body, AsyncIterable) and callable(body):
             body = body()
             if inspect.isawaitable(body):
                 body = await body
         if isinstance(body, str | bytes):
             body = _encode(body)
-            if not self.bodiless:
-                _check_framing(self.headers, body)
+            check_framing(self.headers, body, bodiless=self.bodiless)
             return Response(self.status, self.reason, self.headers, body)
         if isinstance(body, AsyncIterable):
             return Stream(self.status, self.reason, self.headers, body)
-        raise TypeError(f"body: expected the function to return str, bytes or an async iterable of bytes, got {body!r}")
+        raise TypeError(
+            "body: expected the function to return str, bytes or an async iterable of bytes, "
+            f"got {describe_value(body)}; return one of these"
+        )
 
 
 def build_template(
@@ -75,6 +78,8 @@ def build_template(
     saying what was expected, what came and how to fix it.
     """
     status = _check_status(status)
+    reason = check_text("reason", reason)
+    content_type = check_text("content_type", content_type)
     if payload is not None:
         body = _serialise(payload)
     elif body is None:
@@ -83,34 +88,29 @@ def build_template(
         body = _encode(body)
     elif not isinstance(body, AsyncIterable) and not callable(body):
         raise TypeError(
-            f"body: expected {_BODY_TYPES}, got {body!r}; use payload= for a value that is to be sent as JSON"
+            f"body: expected {_BODY_TYPES}, got {describe_value(body)}; use payload= for a value to be sent as JSON"
         )
     fields = build_headers(headers)
     if "Content-Type" not in fields:
-        fields["Content-Type"] = _check_text("content_type", content_type) or "application/json"
-    # To HEAD, 204 and 304 the headers describe a body that is not sent, so that any value may be true.
-    bodiless = method == "HEAD" or status in (204, 304)
-    if lenient and not bodiless:
-        _drop_contradictions(fields, body)
-    if not bodiless:
-        codings = fields.popall("Transfer-Encoding", [])
-        for coding in codings:
-            if coding.strip().lower() != "chunked":
-                raise ValueError(
-                    f"headers: expected Transfer-Encoding 'chunked' or none, got {coding!r}; leave the header out"
-                )
-        if isinstance(body, bytes):
-            _check_framing(fields, body)
-        elif codings:
-            # Both headers at once contradict each other; a stream is sent chunked.
-            fields.popall("Content-Length", None)
-    return ReplyTemplate(status, _check_text("reason", reason), CIMultiDictProxy(fields), body, bodiless)
+        fields["Content-Type"] = content_type or "application/json"
+    bodiless = method.upper() == "HEAD" or status in (204, 304)
+    if lenient:
+        drop_contradictions(fields, body, bodiless=bodiless)
+    check_framing(fields, body, bodiless=bodiless)
+    # Whoever sends the reply decides whether it is sent chunked; a length beside chunks contradicts them.
+    if not bodiless and "Transfer-Encoding" in fields:
+        fields.popall("Transfer-Encoding")
+        fields.popall("Content-Length", None)
+    return ReplyTemplate(status, reason, CIMultiDictProxy(fields), body, bodiless)
 
 
 def template_from_result(result: object, method: str, callback: object, *, lenient: bool = False) -> ReplyTemplate:
     """Check and encode what `callback` returned for a request with `method`."""
     if not isinstance(result, CallbackResult):
-        raise TypeError(f"callback {callback!r}: expected it to return a CallbackResult, got {result!r}")
+        raise TypeError(
+            f"callback {callback!r}: expected it to return a CallbackResult, got {describe_value(result)}; "
+            "return CallbackResult(status=..., payload=...)"
+        )
     return build_template(
         method=method,
         status=result.status,
@@ -127,60 +127,30 @@ def _check_status(status: object) -> int:
     if status is None:
         return 200
     if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
-        raise ValueError(f"status: expected an int from 200 to 999 or an http.HTTPStatus, got {status!r}")
+        raise ValueError(
+            f"status: expected an int from 200 to 999 or an http.HTTPStatus, got {describe_value(status)}; "
+            "pass a number such as 404"
+        )
     return int(status)
 
 
-def _check_text(name: str, text: object) -> str | None:
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise TypeError(f"{name}: expected a str, got {text!r}")
-    reject_line_breaks(text, name)
-    return text
-
-
 def _encode(body: str | bytes) -> bytes:
-    return body.encode() if isinstance(body, str) else body
+    if isinstance(body, bytes):
+        return body
+    try:
+        return body.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(
+            f"body: expected a str that can be encoded as UTF-8, got {describe_value(body)}; pass bytes"
+        ) from exc
 
 
 def _serialise(payload: object) -> bytes:
     try:
         return json_module.dumps(payload).encode()
     except (TypeError, ValueError, RecursionError) as exc:
-        raise type(exc)(
-            f"payload: expected a value that json.dumps can serialise, got {payload!r:.200}; "
+        kind = TypeError if isinstance(exc, TypeError) else ValueError
+        raise kind(
+            f"payload: expected a value that json.dumps can serialise, got {describe_value(payload)}: {exc}; "
             "convert it, or pass text with body="
         ) from exc
-
-
-def _check_framing(fields: MultiMapping[str], body: bytes) -> None:
-    """Refuse headers that would make a reply with this `body` unreadable."""
-    for length in fields.getall("Content-Length", []):
-        if length.strip() != str(len(body)):
-            raise ValueError(
-                f"headers: expected Content-Length {len(body)}, the length of the body, got {length!r}; "
-                "leave the header out, it is set by itself"
-            )
-    coding = ",".join(fields.getall("Content-Encoding", []))
-    if coding and body:
-        try:
-            decode_body(body, coding)
-        except ValueError as exc:
-            raise ValueError(
-                f"headers: expected a body encoded as Content-Encoding {coding!r} says, got {body[:40]!r}; "
-                "leave the header out, or encode the body"
-            ) from exc
-
-
-def _drop_contradictions(fields: CIMultiDict[str], body: object) -> None:
-    """Drop the headers about a body that are not true of `body`."""
-    fields.popall("Transfer-Encoding", None)
-    if not isinstance(body, bytes):
-        fields.popall("Content-Length", None)
-        return
-    for name in ("Content-Length", "Content-Encoding"):
-        try:
-            _check_framing(CIMultiDict((name, value) for value in fields.getall(name, [])), body)
-        except ValueError:
-            fields.popall(name)
