@@ -1,5 +1,6 @@
 """One exchange: a request comes off the wire, its owner is asked, the reply goes onto the wire."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
@@ -35,7 +36,7 @@ class Owner(Protocol):
 
 
 class Exchange:
-    """The handler of one listener: a coroutine function from a request to a response."""
+    """The handler of one listening socket: a coroutine function from a request to a response."""
 
     def __init__(self, owner: Owner, resends: ResendDetector) -> None:
         self._owner = owner
@@ -47,7 +48,7 @@ class Exchange:
         takeover = owner.screen(request)
         # An owner who told the URL knows the call as well: nothing has to be guessed from the wire.
         guess = not request.url_was_told
-        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+        if request.body_exists and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
             await _continue(request)
         if takeover is not None:
             return await takeover(request)
@@ -74,13 +75,18 @@ async def exchange(answer: Answer, request: AiointerceptRequest) -> web.StreamRe
 async def _ask(answer: Answer, request: AiointerceptRequest) -> Reply:
     try:
         return await answer(request)
-    except Exception as exc:
-        logger.exception("answering %s %s failed", request.method, request.url)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as exc:
+        # Whatever it is: a `SystemExit` would end the thread on which all mocks of the process are served.
+        logger.error("answering %s %s failed", request.method, request.url, exc_info=exc)
         return error_reply(exc)
 
 
 async def _continue(request: web.BaseRequest) -> None:
     """Tell the client to send its body."""
+    if request.version < HttpVersion11:
+        return
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     # The interim response is no part of the final one, whose size decides whether an error can still be told.
     request.writer.output_size = 0

@@ -7,13 +7,18 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import MultipartReader, StreamReader, web
+from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
+from aiohttp.base_protocol import BaseProtocol
 from multidict import CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
 
+from ._wire_url import wire_url
+
 __all__ = ["AiointerceptRequest"]
+
+_PIECE = 2**16
 
 
 class AiointerceptRequest(web.Request):
@@ -29,18 +34,29 @@ class AiointerceptRequest(web.Request):
     ATTRS = web.Request.ATTRS | frozenset(
         {
             "_asked_url",
-            "_body",
             "_canonical_url",
-            "_incoming",
+            "_client_max_fields",
+            "_decoded_body",
             "_kwargs",
-            "_received",
-            "_url_scheme",
+            "_served_at",
             "complete",
             "origin",
+            "raw_body",
             "url",
             "url_was_told",
         }
     )
+
+    # Of the class until they are set: thousands of requests may be kept.
+    _asked_url: URL | None = None
+    _canonical_url: URL | None = None
+    _decoded_body: bytes | None = None
+    _kwargs: dict[str, Any] | None = None
+    _client_max_fields = 0
+    complete = False
+    origin: Any = None
+    raw_body: bytes | None = None
+    url_was_told = False
 
     if TYPE_CHECKING:
         # Said outright: mypy infers these two of aiohttp too late to see that core's protocol is met.
@@ -49,39 +65,33 @@ class AiointerceptRequest(web.Request):
         @property
         def headers(self) -> CIMultiDictProxy[str]: ...
 
-    def __init__(self, *args: Any, scheme: str, **options: Any) -> None:
-        # A mock sets no limit that the real service might not have.
-        super().__init__(*args, client_max_size=sys.maxsize, **options)
-        self._begin(scheme)
+    def __init__(self, *args: Any, scheme: str, authority: str) -> None:
+        super().__init__(*args)
+        self._begin(scheme, authority)
 
     @classmethod
     def adopt(cls, request: web.Request) -> "AiointerceptRequest":
         """Make a request that an `aiohttp.web.Application` received one of this class, and return it."""
         scheme = request.scheme
+        host, port = (request.get_extra_info("sockname") or ("localhost", 80))[:2]
         # aiohttp warns of attributes of one's own, of which this is none.
         object.__setattr__(request, "__class__", cls)
         assert isinstance(request, cls)
-        request._client_max_size = sys.maxsize
-        request._begin(scheme)
+        request._begin(scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         return request
 
-    def _begin(self, scheme: str) -> None:
-        self._url_scheme = scheme
-        self._incoming = self._payload
-        self._asked_url: URL | None = None
-        self._canonical_url: URL | None = None
-        self._received: bytes | io.BytesIO | None = None
-        self._body: bytes | None = None
-        self._kwargs: dict[str, Any] | None = None
-        self.complete = False
-        self.url_was_told = False
-        self.origin: Any = None
+    def _begin(self, scheme: str, authority: str) -> None:
+        self._served_at = scheme, authority
+        # A mock sets no limit that the real service might not have.
+        self._client_max_size = sys.maxsize
+        self._client_max_fields = 0
 
     @property
     def url(self) -> URL:
         """The URL as the client asked for it, with its original scheme."""
         if self._asked_url is None:
-            self._asked_url = self._url_on_the_wire()
+            scheme, authority = self._served_at
+            self._asked_url = wire_url(self.method, scheme, self.headers.get(hdrs.HOST) or authority, self.raw_path)
         return self._asked_url
 
     @url.setter
@@ -100,22 +110,14 @@ class AiointerceptRequest(web.Request):
     @property
     def captured_body(self) -> bytes | None:
         """The body, without its gzip or deflate content coding; `None` where the request had none."""
-        if self._received is not None:
-            self._body = self._decoded(self.raw_body or b"")
-            self._received = None
-        return self._body
+        if self._decoded_body is None and self.raw_body is not None:
+            self._decoded_body = _decoded(self.raw_body, self.headers.get(hdrs.CONTENT_ENCODING))
+        return self._decoded_body
 
     @property
     def body(self) -> bytes | None:
         """The same as `captured_body`, under the name that core asks for."""
         return self.captured_body
-
-    @property
-    def raw_body(self) -> bytes | None:
-        """The body with the content coding in which it was sent, until `captured_body` is first read."""
-        received = self._received
-        # `getvalue` of a BytesIO does not copy: a large upload is held once.
-        return received.getvalue() if isinstance(received, io.BytesIO) else received
 
     @property
     def kwargs(self) -> dict[str, Any]:
@@ -128,21 +130,26 @@ class AiointerceptRequest(web.Request):
     def content(self) -> StreamReader:
         """The body as a stream, from its beginning."""
         body = self.captured_body or b""
-        reader = StreamReader(self._protocol, len(body) + 1, loop=asyncio.get_running_loop())
-        if body:
-            reader.feed_data(body)
+        loop = asyncio.get_running_loop()
+        # Not over the connection that it came on: that one may have other requests by now, on another thread.
+        reader = StreamReader(BaseProtocol(loop), len(body) + 1, loop=loop)
+        # In pieces: a reader that takes back what it read too far copies the piece that it came from.
+        for start in range(0, len(body), _PIECE):
+            reader.feed_data(body[start : start + _PIECE])
         reader.feed_eof()
         return reader
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes off the wire and keep it; raises what breaks it off."""
-        if not self.body_exists:
+        """Yield the body as it comes off the wire and keep it as `raw_body`; raises what breaks it off."""
+        # What follows a CONNECT is no body but the traffic of a tunnel.
+        if not self.body_exists or self.method == hdrs.METH_CONNECT:
             self.complete = True
             return
+        incoming = self._payload
         first = b""
         buffer: io.BytesIO | None = None
         try:
-            while chunk := await self._incoming.readany():
+            while chunk := await incoming.readany():
                 if buffer is not None:
                     buffer.write(chunk)
                 elif first:
@@ -153,8 +160,11 @@ class AiointerceptRequest(web.Request):
                     first = chunk
                 yield chunk
             self.complete = True
+            # The stream is the larger part of a small request, and has nothing left to tell.
+            self._payload = EMPTY_PAYLOAD
         finally:
-            self._received = first if buffer is None else buffer
+            # `getvalue` of a BytesIO does not copy: a large upload is held once.
+            self.raw_body = first if buffer is None else buffer.getvalue()
 
     async def receive(self) -> bool:
         """Read the whole body off the wire and return `complete`; raises only `asyncio.CancelledError`."""
@@ -185,28 +195,13 @@ class AiointerceptRequest(web.Request):
         self._post = None
         return fields
 
-    def _decoded(self, body: bytes) -> bytes:
-        coding = self.headers.get("Content-Encoding")
-        if coding is None:
-            return body
-        try:
-            decoded = decode_body(body, coding)
-        except ValueError:
-            # Not encoded as its header says: what came is the truth.
-            return body
-        return body if decoded is None else decoded
 
-    def _url_on_the_wire(self) -> URL:
-        target = self.raw_path
-        if "://" in target.partition("?")[0]:
-            return URL(target, encoded=True)
-        host = self.headers.get("Host") or "{}:{}".format(*(self._transport_sockname or ("localhost", 0)))
-        path = target if target.startswith("/") else f"/{target}"
-        try:
-            url = URL(f"{self._url_scheme}://{host}{path}", encoded=True)
-            if url.host:
-                return url
-        except ValueError:
-            pass
-        # A Host header that names no host: the request still has to be recorded under some URL.
-        return URL.build(scheme=self._url_scheme, host="invalid", path=path, encoded=True)
+def _decoded(body: bytes, coding: str | None) -> bytes:
+    if coding is None:
+        return body
+    try:
+        decoded = decode_body(body, coding)
+    except ValueError:
+        # Not encoded as its header says: what came is the truth.
+        return body
+    return body if decoded is None else decoded

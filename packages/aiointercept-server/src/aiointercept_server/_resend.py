@@ -24,30 +24,30 @@ _Target: TypeAlias = tuple[str, str, str | None]
 
 @dataclass(slots=True, eq=False)
 class _Close:
-    """A connection that was closed on a request, and the connections that were open and unused then."""
+    """A connection that was closed on a request, and those that were open and unused then."""
 
-    unused: frozenset[int]
+    unused: frozenset[web.RequestHandler]
     timer: asyncio.TimerHandle | None = None
 
 
 class ResendDetector:
-    """The closes of one listener whose resend has not come yet. Lives on the server's loop."""
+    """The closes of one listening socket whose resend has not come yet. Lives on the server's loop.
 
-    def __init__(self, connections: Callable[[], Iterable[web.RequestHandler]]) -> None:
-        self._connections = connections
-        self._used: set[int] = set()
+    `unused` returns the open connections on which no request has come so far.
+    """
+
+    def __init__(self, unused: Callable[[], Iterable[web.RequestHandler]]) -> None:
+        self._unused = unused
         self._closes: dict[_Target, list[_Close]] = {}
 
     def is_resend(self, request: web.BaseRequest) -> bool:
         """Tell whether `request` is the resend of one that was closed; each close has one."""
-        connection = id(request.protocol)
-        self._used.add(connection)
         if not self._closes:
             return False
         target = _target(request)
         for close in self._closes.get(target, ()):
             # A connection that was waiting for its first request then belongs to another call.
-            if connection not in close.unused:
+            if request.protocol not in close.unused:
                 self._forget(target, close)
                 return True
         return False
@@ -59,13 +59,10 @@ class ResendDetector:
         # A chunked upload comes from a generator, which cannot be sent again.
         if hdrs.TRANSFER_ENCODING in request.headers:
             return
-        connected = {id(connection) for connection in self._connections()}
-        self._used &= connected
-        close = _Close(frozenset(connected - self._used))
         target = _target(request)
+        close = _Close(frozenset(self._unused()))
+        close.timer = asyncio.get_running_loop().call_later(_MEMORY, self._forget, target, close)
         self._closes.setdefault(target, []).append(close)
-        loop = asyncio.get_running_loop()
-        close.timer = loop.call_later(_MEMORY, self._forget, target, close)
 
     def clear(self) -> None:
         """Forget all closes."""

@@ -8,19 +8,17 @@ import asyncio
 import atexit
 import os
 import threading
-import time
+
+from ._clock import monotonic
 
 __all__ = ["SERVER_THREAD", "ServerThread"]
-
-# Taken once, so that a test which replaces the clock for the whole process does not stop the server's timers.
-_monotonic = time.monotonic
 
 _EXIT_TIMEOUT = 2.0
 
 
 class _Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
-        return _monotonic()
+        return monotonic()
 
 
 class ServerThread:
@@ -45,6 +43,10 @@ class ServerThread:
                 )
                 self._thread.start()
             return self._loop
+
+    def runs(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Tell whether `loop` is the one that runs: not after the thread ended, nor in a forked child."""
+        return loop is self._loop
 
     def stop(self) -> None:
         """End the thread and close its loop; the next `loop()` starts another."""

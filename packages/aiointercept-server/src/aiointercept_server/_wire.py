@@ -7,8 +7,7 @@ or corrects headers that a HEAD, 204 or 304 reply may well carry.
 import asyncio
 import contextlib
 import functools
-import http
-import time
+import logging
 import traceback
 from collections.abc import AsyncIterable
 from email.utils import formatdate
@@ -20,24 +19,29 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from aiointercept_core import Reply, Response, Stream
 
+from ._clock import now
+
 __all__ = ["ClosedResponse", "error_reply", "send_reply"]
+
+logger = logging.getLogger("aiointercept")
 
 # A larger body is handed to the transport by itself, so that it is not copied to join it to its head.
 _JOINED_BODY = 64 * 1024
 
-# How long the head of a stream waits for the first chunk, in seconds: an error before it can still be told as 500.
+# How long the head of a stream waits for the first chunk, in seconds.
 _FIRST_CHUNK_GRACE = 0.1
 
 
 class WireResponse(web.StreamResponse):
-    """A response with the head that was asked for and a body that is known or written piece by piece."""
+    """A response with the head that was asked for and a body that is known or, where `body` is None, streamed."""
 
     def __init__(self, status: int, reason: str | None, headers: CIMultiDictProxy[str], body: bytes | None) -> None:
-        super().__init__(status=status, reason=_phrase(status) if reason is None else reason, headers=headers)
-        self._payload = body
+        super().__init__(status=status, reason=reason, headers=headers)
+        self._known = body
         self._writer: AbstractStreamWriter | None = None
         self._stays_open = False
-        self._empty = False
+        self._is_bodiless = False
+        self.ends_with_connection = False
 
     @property
     def keep_alive(self) -> bool:
@@ -47,43 +51,44 @@ class WireResponse(web.StreamResponse):
     def prepared(self) -> bool:
         return self._writer is not None
 
-    @property
-    def bodiless(self) -> bool:
-        """Whether no body is sent, whatever the headers say; known once it is prepared."""
-        return self._empty
-
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the head, once."""
         if self._writer is not None:
             return self._writer
         writer = self._writer = request.writer
         headers = self.headers
-        self._empty = request.method == hdrs.METH_HEAD or self.status in (204, 304)
-        self._stays_open = request.keep_alive and not _asks_to_close(headers)
-        if not self._empty:
+        is_head = request.method == hdrs.METH_HEAD
+        self._is_bodiless = _is_bodiless(request, self.status)
+        self._stays_open = request.keep_alive
+        if not self._is_bodiless:
             self._frame(request, writer, headers)
-        elif self._payload and request.method == hdrs.METH_HEAD:
-            headers.setdefault(hdrs.CONTENT_LENGTH, str(len(self._payload)))
-        headers.setdefault(hdrs.DATE, _date(int(time.time())))
-        if hdrs.CONNECTION not in headers:
-            if not self._stays_open:
-                headers[hdrs.CONNECTION] = "close"
-            elif request.version < HttpVersion11:
-                headers[hdrs.CONNECTION] = "keep-alive"
+        elif is_head and self._known:
+            headers.setdefault(hdrs.CONTENT_LENGTH, str(len(self._known)))
+        if hdrs.CONNECTION in headers:
+            if "close" in ",".join(headers.getall(hdrs.CONNECTION)).lower():
+                self._stays_open = False
+        elif not self._stays_open:
+            headers[hdrs.CONNECTION] = "close"
+        elif request.version < HttpVersion11:
+            headers[hdrs.CONNECTION] = "keep-alive"
+        if hdrs.DATE not in headers:
+            headers[hdrs.DATE] = _date(int(now()))
         version = request.version
         await writer.write_headers(f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}", headers)
         return writer
 
     def _frame(self, request: web.BaseRequest, writer: AbstractStreamWriter, headers: CIMultiDict[str]) -> None:
         """Say in the head where the body ends."""
-        if self._payload is not None:
-            headers[hdrs.CONTENT_LENGTH] = str(len(self._payload))
+        if self._known is not None:
+            headers.popall(hdrs.TRANSFER_ENCODING, None)
+            headers[hdrs.CONTENT_LENGTH] = str(len(self._known))
         elif hdrs.CONTENT_LENGTH in headers:
             writer.length = int(headers[hdrs.CONTENT_LENGTH])
         elif request.version >= HttpVersion11:
             writer.enable_chunking()
             headers[hdrs.TRANSFER_ENCODING] = "chunked"
         else:
+            self.ends_with_connection = True
             self._stays_open = False
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -99,7 +104,7 @@ class WireResponse(web.StreamResponse):
         if writer is None or self._eof_sent:
             return
         self._eof_sent = True
-        body = b"" if self._empty else self._payload or b""
+        body = b"" if self._is_bodiless else self._known or b""
         if len(body) > _JOINED_BODY:
             writer.send_headers()
             await writer.write(body)
@@ -108,7 +113,7 @@ class WireResponse(web.StreamResponse):
 
 
 class ClosedResponse(web.StreamResponse):
-    """No response: the connection is closed without a byte."""
+    """No response: the connection is closed, without a byte if none was sent before."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         super().__init__()
@@ -147,40 +152,51 @@ def error_reply(error: BaseException) -> Response:
 
 async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamResponse:
     response = WireResponse(reply.status, reply.reason, reply.headers, None)
-    if request.method == hdrs.METH_HEAD or reply.status in (204, 304):
+    if _is_bodiless(request, reply.status):
         await _close(reply.body)
         return response
     chunks = aiter(reply.body)
+    head = asyncio.ensure_future(_send_head_at_last(request, response))
     try:
-        # The first chunk is asked for before the head goes out, yet not waited for at length: the body may be
-        # waiting for something that the client does once it has the head.
-        first = asyncio.ensure_future(anext(chunks))
-        try:
-            await asyncio.wait({first}, timeout=_FIRST_CHUNK_GRACE)
-            if first.done() and (error := first.exception()) and not isinstance(error, StopAsyncIteration):
-                return await send_reply(request, error_reply(error))
+        async for chunk in chunks:
+            if not isinstance(chunk, bytes | bytearray | memoryview):
+                raise TypeError(f"body: expected the async iterable to yield bytes, got {chunk!r}")
             await response.prepare(request)
-            request.writer.send_headers()
-            with contextlib.suppress(StopAsyncIteration):
-                await response.write(await first)
-                while True:
-                    await response.write(await anext(chunks))
-        finally:
-            if not first.done():
-                first.cancel()
-                await asyncio.wait({first})
+            await response.write(chunk)
+        await response.prepare(request)
+        if missing := request.writer.length:
+            raise ValueError(f"body: expected as many bytes as its Content-Length says, got {missing} bytes less")
         await response.write_eof()
-    except ConnectionError:
-        # The client left.
-        return ClosedResponse(request)
-    except Exception:
+        return response
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as exc:
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            # The client left.
+            return ClosedResponse(request)
+        logger.error("the body of the reply to %s %s failed", request.method, request.url, exc_info=exc)
+        if not response.prepared:
+            return await send_reply(request, error_reply(exc))
         # Too late for a status: a body cut short is what tells the client.
-        if request.transport is not None:
-            request.transport.abort()
+        if response.ends_with_connection:
+            transport.abort()
         return ClosedResponse(request)
     finally:
+        head.cancel()
         await _close(chunks)
-    return response
+
+
+async def _send_head_at_last(request: web.BaseRequest, response: WireResponse) -> None:
+    """Send the head without waiting for the first chunk any longer.
+
+    An error before the first chunk can still be told, yet the body may be waiting for something that the client does
+    once it has the head.
+    """
+    await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=_FIRST_CHUNK_GRACE)
+    with contextlib.suppress(ConnectionError):
+        await response.prepare(request)
+        request.writer.send_headers()
 
 
 async def _close(body: AsyncIterable[bytes]) -> None:
@@ -191,15 +207,9 @@ async def _close(body: AsyncIterable[bytes]) -> None:
             await aclose()
 
 
-def _phrase(status: int) -> str:
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return ""
-
-
-def _asks_to_close(headers: CIMultiDict[str]) -> bool:
-    return any("close" in value.lower() for value in headers.getall(hdrs.CONNECTION, ()))
+def _is_bodiless(request: web.BaseRequest, status: int) -> bool:
+    """Tell whether no body is sent, whatever the headers say."""
+    return request.method == hdrs.METH_HEAD or status in (204, 304)
 
 
 @functools.lru_cache(maxsize=1)

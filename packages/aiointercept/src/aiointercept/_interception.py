@@ -146,7 +146,7 @@ class Interception:
         except BaseException as exc:
             return self._answer_error(exc, request)
         if isinstance(reply, Stream):
-            return dataclasses.replace(reply, body=self._watch(reply.body, request))
+            return dataclasses.replace(reply, body=self._watch(reply.body))
         if isinstance(reply, ClosedConnection):
             _fail(request, ServerDisconnectedError())
         return reply
@@ -182,7 +182,7 @@ class Interception:
         """Return what the caller gets for a request that nothing registered matches."""
         return ServerDisconnectedError(record.explanation)
 
-    async def _watch(self, body: AsyncIterable[bytes], request: AiointerceptRequest) -> AsyncIterator[bytes]:
+    async def _watch(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """Yield `body`, noting an error in it."""
         chunks = aiter(body)
         try:
@@ -190,10 +190,14 @@ class Interception:
                 if not isinstance(chunk, bytes | bytearray | memoryview):
                     raise TypeError(f"body: expected the async iterable to yield bytes, got {chunk!r}")
                 yield chunk
-        except (asyncio.CancelledError, GeneratorExit, CallbackCancelledError):
+        except CallbackCancelledError:
+            # Nobody's error: the connection is closed, and nothing is said of it.
+            raise asyncio.CancelledError from None
+        except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as exc:
-            self._note_error(exc, request)
+            # The server, which gets it too, logs it.
+            self.errors.append(exc)
             raise
         finally:
             if (aclose := getattr(chunks, "aclose", None)) is not None:

@@ -1,0 +1,163 @@
+"""The connections of one listening socket: aiohttp's own, that take any method and are not upset by what is no HTTP."""
+
+import asyncio
+import functools
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.http_parser import HttpRequestParserPy
+from yarl import URL
+
+from ._request import AiointerceptRequest
+
+__all__ = ["Connection", "Server"]
+
+logger = logging.getLogger("aiointercept")
+
+# As wide as any real service: a mock must not be what refuses a request.
+_LIMITS: dict[str, Any] = {"max_line_size": 2**24, "max_field_size": 2**24, "max_headers": 2**16}
+_OPTIONS: dict[str, Any] = {
+    **_LIMITS,
+    "access_log": None,
+    "auto_decompress": False,
+    "keepalive_timeout": 3600.0,
+    "lingering_time": 0.0,
+    "tcp_keepalive": False,
+}
+
+_READ_SIZE = 2**16
+
+_ORDINARY = tuple(f"{method} ".encode() for method in hdrs.METH_ALL)
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za-z0-9+\-.]*://)")
+
+
+class Connection(web.RequestHandler):
+    """One client's connection; `payload` is the body of its latest request, `None` before the first."""
+
+    __slots__ = ("payload", "wire")
+
+    def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(server, loop=loop, **_OPTIONS)
+        self.payload: StreamReader | None = None
+        self.wire: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport: aiohttp lets go of it before what is written has been sent."""
+        self.wire = transport
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of the transport."""
+        self.wire = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse `data`, which asyncio would report as a fatal error where aiohttp's parser trips over it."""
+        if not data.startswith(_ORDINARY) and self._is_between_requests() and _REQUEST_LINE.match(data):
+            self._take_any_method()
+        try:
+            super().data_received(data)
+        except Exception as exc:
+            _warn_of(exc)
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the response to what could not be answered; a client's mistake is no error of the server's."""
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        _warn_of(message or exc)
+        response = web.Response(status=status, text=message)
+        response.force_close()
+        return response
+
+    def _is_between_requests(self) -> bool:
+        return self.payload is None or self.payload.is_eof()
+
+    def _take_any_method(self) -> None:
+        """Go on with aiohttp's pure Python parser: the compiled one refuses the methods that it does not know."""
+        parser = HttpRequestParserPy(
+            self,
+            self._loop,
+            _READ_SIZE,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+            **_LIMITS,
+        )
+        # One or the other, by the release of aiohttp; with neither, such a method is answered by 400.
+        for name in ("_parser", "_request_parser"):
+            if hasattr(self, name):
+                setattr(self, name, parser)
+                break
+
+
+class Server(web.Server):
+    """The connections that came in through one listening socket, for `scheme` origins, at `authority` if not told."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        scheme: str,
+        authority: str,
+    ) -> None:
+        self._server_loop = asyncio.get_running_loop()
+        super().__init__(
+            handler,
+            request_factory=functools.partial(_make_request, self._server_loop, scheme, authority),
+            handler_cancellation=True,
+        )
+        self._aborted = False
+
+    def __call__(self) -> Connection:
+        """Return the protocol of a new connection."""
+        return Connection(self, self._server_loop)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Take note of a connection."""
+        super().connection_made(handler, transport)
+        if self._aborted:
+            transport.abort()
+
+    def unused_connections(self) -> list[web.RequestHandler]:
+        """Return the open connections on which no request has come so far."""
+        return [connection for connection in self.connections if getattr(connection, "payload", None) is None]
+
+    def abort(self) -> None:
+        """Give up all connections, also those that are only coming to be."""
+        self._aborted = True
+        for connection in self.connections:
+            if isinstance(connection, Connection) and isinstance(connection.wire, asyncio.Transport):
+                connection.wire.abort()
+
+
+def _make_request(
+    loop: asyncio.AbstractEventLoop,
+    scheme: str,
+    authority: str,
+    message: Any,
+    payload: StreamReader,
+    connection: Connection,
+    writer: Any,
+    task: "asyncio.Task[None]",
+    *_future: Any,
+) -> AiointerceptRequest:
+    connection.payload = payload
+    try:
+        return AiointerceptRequest(message, payload, connection, writer, task, loop, scheme=scheme, authority=authority)
+    except ValueError:
+        # A target that aiohttp's parser let through and that makes no URL.
+        message = message._replace(url=URL("/"))
+        return AiointerceptRequest(message, payload, connection, writer, task, loop, scheme=scheme, authority=authority)
+
+
+def _warn_of(mistake: object) -> None:
+    logger.warning("a client sent what is no HTTP request: %s", mistake)
