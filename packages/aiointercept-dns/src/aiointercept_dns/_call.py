@@ -1,76 +1,171 @@
-"""One call by the user, and the connections made for it.
+"""One call by the user, and the attempts made for it.
 
 aiohttp may connect several times within one call: for redirects, for a middleware that tries again, and to resend an
-idempotent request by itself after a disconnect. Only the last is not meant by the user.
+idempotent request by itself after a disconnect. The last is not meant by the user, so that it must not count as a
+request; and when the redirection has ended meanwhile, it would reach the real network.
+
+A call takes part as two of aiohttp's own client middlewares, around those of the user: they live in the call, so
+that they still do their part when the patches are out.
 """
 
 import asyncio
-from collections.abc import Mapping
+import socket
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from aiohttp import ClientRequest, ClientSession, TCPConnector
+from aiohttp import (
+    ClientConnectionError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ServerDisconnectedError,
+    TCPConnector,
+)
 from yarl import URL
 
-if TYPE_CHECKING:
-    from ._redirection import Redirection
+from ._active import ActiveRedirection, locate
+from ._location import Address, OutgoingRequest
 
-__all__ = ["CURRENT_CALL", "Attempt", "Call"]
+__all__ = ["CURRENT_ATTEMPT", "Attempt", "Call"]
+
+_SCHEMES = {"ws": "http", "wss": "https"}
+
+# What aiohttp answers by sending an idempotent request once more.
+_DISCONNECTS = (ServerDisconnectedError, ClientOSError)
+
+
+class Way(Protocol):
+    """What stays in place while attempts are on their way to it."""
+
+    def depart(self, attempt: "Attempt") -> None:
+        """Note that `attempt` sets out."""
+
+    def arrive(self, attempt: "Attempt") -> None:
+        """Note that `attempt` is there, or never will be."""
 
 
 class Call:
-    """What one `session.get(...)` of the user does, from its start until it has a response.
+    """What one `session.get(...)` of the user does, from when it is written until it has a response.
 
-    `session`, `args` and `options` are what was called: `session._request(*args, **options)`; `loop` is where.
+    `session`, `args` and `options` are what was called: `session._request(*args, **options)`.
     """
 
-    __slots__ = ("args", "attempt", "connector", "failed_request", "failure", "loop", "options", "session")
+    __slots__ = ("_error", "_failure", "args", "attempted", "options", "redirections", "session")
 
     def __init__(
-        self, session: ClientSession | None = None, args: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
+        self,
+        redirections: tuple[ActiveRedirection, ...] = (),
+        session: ClientSession | None = None,
+        args: tuple[Any, ...] = (),
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        connector = session.connector if session is not None else None
+        self.redirections = redirections
         self.session = session
         self.args = args
         self.options: Mapping[str, Any] = options or {}
-        self.loop = asyncio.get_running_loop()
-        self.connector = connector if isinstance(connector, TCPConnector) else None
-        self.attempt: Attempt | None = None
-        self.failure: BaseException | None = None
-        self.failed_request: ClientRequest | None = None
+        self.attempted = False
+        self._failure: BaseException | None = None
+        self._error: BaseException | None = None
 
-    def failure_of_resend(self, request: ClientRequest) -> BaseException | None:
-        """Return what to raise instead of connecting, if `request` is a resend that the user did not ask for.
+    async def outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Let the user's middlewares try, as a middleware before them; refuse what aiohttp resends by itself."""
+        if self._error is not None:
+            # It comes here again after an error only to resend.
+            raise self._error
+        try:
+            return await handler(request)
+        except _DISCONNECTS as exc:
+            # Other disconnects, by servers that nobody knows the will of, are resent as ever.
+            if self._failure is not None:
+                self._error = exc
+            raise
 
-        aiohttp makes a new request object to resend; a middleware that tries again passes the same one.
+    async def innermost(self, way: "Way", request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Make one attempt, as a middleware after the user's; in place of a disconnect raise what is known of it."""
+        self._failure = None
+        attempt = Attempt(self, request)
+        way.depart(attempt)
+        token = CURRENT_ATTEMPT.set(attempt)
+        try:
+            self.refuse_after_end(attempt)
+            return await handler(request)
+        except _DISCONNECTS:
+            self._failure = attempt.failure
+            if self._failure is None:
+                raise
+        finally:
+            CURRENT_ATTEMPT.reset(token)
+            way.arrive(attempt)
+        # Out here, so that the disconnect that only carried it does not show as its context.
+        raise self._failure
+
+    def refuse_after_end(self, attempt: "Attempt") -> None:
+        """Raise `aiohttp.ClientConnectionError` where the redirection that would have known the origin has ended.
+
+        Whoever made the call had that redirection in mind, so that the real network is no place to go now.
         """
-        if self.failure is None:
-            return None
-        if request is self.failed_request:
-            self.failure = self.failed_request = None
-            return None
-        return self.failure
+        if all(redirection.end_reason is None for redirection in self.redirections):
+            return
+        outgoing = attempt.outgoing(socket.AF_UNSPEC)
+        redirection, location = locate(self.redirections, outgoing)
+        if redirection is not None and redirection.end_reason is not None and isinstance(location, Address):
+            raise ClientConnectionError(redirection.end_reason)
+
+    async def finish(self, response: Coroutine[Any, Any, ClientResponse]) -> ClientResponse:
+        """Return what `response` returns; raise a plain `OSError` as it is, not the `ClientOSError` made of it."""
+        try:
+            return await response
+        except ClientOSError as exc:
+            if self._failure is None or exc.__cause__ is not self._failure:
+                raise
+        raise self._failure
 
 
 class Attempt:
-    """One connection that a client makes for a request; whoever serves it may look at the request as it was made.
+    """One request that a client sends within a call; whoever serves it may look at it as it was made.
 
-    `first` tells the request that the user made from those that follow within the call.
+    `first` tells the request that the user made from those that follow within the call. `loop` is the client's;
+    `connector` and `timeout` are what it is sent with, known as soon as it is on its way to the redirection.
     """
 
-    __slots__ = ("call", "first", "redirection", "request", "url")
+    __slots__ = ("_error", "call", "connector", "first", "loop", "redirection", "request", "timeout", "url")
 
-    def __init__(self, call: Call, request: ClientRequest, url: URL) -> None:
+    def __init__(self, call: Call, request: ClientRequest) -> None:
         self.call = call
-        self.first = call.attempt is None
+        self.first = not call.attempted
+        call.attempted = True
         self.request = request
-        self.url = url
-        self.redirection: Redirection | None = None
+        self.url = _asked_url(request)
+        self.loop = asyncio.get_running_loop()
+        self.connector: TCPConnector | None = None
+        self.timeout: ClientTimeout | None = None
+        self.redirection: ActiveRedirection | None = None
+        self._error: BaseException | None = None
 
     def fail(self, error: BaseException) -> None:
         """Have the caller get `error` for the disconnect that follows. May be called from any thread."""
-        self.call.failed_request = self.request
-        self.call.failure = error
+        self._error = error
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What the caller is to get for a disconnect, `None` where nobody knows better than aiohttp."""
+        if self._error is not None or self.redirection is None:
+            return self._error
+        return self.redirection.end_error()
+
+    def outgoing(self, family: int) -> OutgoingRequest:
+        """Return what is asked about: the request, from a client that is bound to `family`."""
+        return OutgoingRequest(self.request.method, self.url, self.request.headers, family, self)
 
 
-CURRENT_CALL: ContextVar[Call | None] = ContextVar("aiointercept_call", default=None)
+# What the patched `connect` is asked for. Set only while one attempt is made, in the task that makes it.
+CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("aiointercept_attempt", default=None)
+
+
+def _asked_url(request: ClientRequest) -> URL:
+    url = request.url.with_user(None).with_fragment(None)
+    return url.with_scheme(_SCHEMES[url.scheme]) if url.scheme in _SCHEMES else url

@@ -1,17 +1,16 @@
 """Forwarding a request to the real network, unchanged both ways."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-from aiohttp import ClientRequest, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, hdrs, web
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from ._patch import DirectConnector
+from ._call import Attempt
+from ._direct import NetworkSettings
+from ._upgrade import relay_upgrade
 
 __all__ = ["Forwarded", "Forwarder", "is_websocket"]
 
@@ -38,13 +37,23 @@ class Forwarded:
     reason: str | None
     headers: CIMultiDictProxy[str]
     body: AsyncIterator[bytes]
+    _response: ClientResponse
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the real server changed the protocol, as for a WebSocket: then `relay` takes the place of `body`."""
+        return self.status == 101
+
+    async def relay(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Join the client of `request` with the real server until either side ends, and return what was sent."""
+        return await relay_upgrade(request, self._response)
 
 
 class Forwarder:
     """A client to the real network, which no redirection concerns. It lives on the loop that first uses it."""
 
     def __init__(self) -> None:
-        self._session: ClientSession | None = None
+        self._sessions: dict[NetworkSettings, ClientSession] = {}
 
     async def forward(
         self,
@@ -53,87 +62,50 @@ class Forwarder:
         headers: Mapping[str, str],
         body: AsyncIterable[bytes] | bytes | None,
         *,
-        like: ClientRequest | None = None,
+        like: Attempt | None = None,
     ) -> Forwarded:
         """Send a request on and return the reply as soon as its head is there.
 
-        TLS is verified, and a proxy used, as by the request `like`. Redirects are not followed, bodies not decoded,
-        cookies not kept. Raises what a client without a mock would get.
+        It is sent as the attempt `like` would have been: with its resolver, TLS settings, proxy, family and local
+        address, and its time to connect. Redirects are not followed, bodies not decoded, cookies not kept. Raises what
+        a client without a mock would get.
         """
         fields = CIMultiDict(headers)
         chunked = hdrs.TRANSFER_ENCODING in fields or None
-        for name in (*_HOP_BY_HOP, hdrs.EXPECT):
-            fields.popall(name, None)
-        response = await self._client().request(
+        fields.popall(hdrs.EXPECT, None)
+        if not is_websocket(fields):
+            _drop_hop_by_hop(fields)
+        settings = NetworkSettings.of(like.connector if like is not None else None)
+        response = await self._session(settings).request(
             method,
             url,
-            headers=fields,
             data=body,
             chunked=chunked,
             allow_redirects=False,
             auto_decompress=False,
             skip_auto_headers=_SET_BY_THE_CLIENT,
-            **_connection_options(like),
+            **_like(like, fields),
         )
         relayed = CIMultiDict(
             (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
             for name, value in response.raw_headers
         )
-        for name in _HOP_BY_HOP:
-            relayed.popall(name, None)
-        return Forwarded(response.status, response.reason, CIMultiDictProxy(relayed), _chunks(response))
-
-    async def forward_websocket(
-        self, request: web.BaseRequest, url: URL, *, like: ClientRequest | None = None
-    ) -> web.StreamResponse:
-        """Connect a client that asks for a WebSocket with the one at `url`, until either side ends.
-
-        Raises `aiohttp.WSServerHandshakeError` where the real server refuses, and what a client without a mock gets.
-        """
-        fields = CIMultiDict(request.headers)
-        offered = [name.strip() for name in fields.popall(hdrs.SEC_WEBSOCKET_PROTOCOL, []) for name in name.split(",")]
-        for name in (*_HOP_BY_HOP, hdrs.SEC_WEBSOCKET_KEY, hdrs.SEC_WEBSOCKET_VERSION, hdrs.SEC_WEBSOCKET_EXTENSIONS):
-            fields.popall(name, None)
-        async with self._client().ws_connect(
-            url.with_scheme("wss" if url.scheme == "https" else "ws"),
-            headers=fields,
-            protocols=offered,
-            autoclose=False,
-            autoping=False,
-            max_msg_size=0,
-            **_connection_options(like),
-        ) as upstream:
-            downstream = web.WebSocketResponse(
-                protocols=[upstream.protocol] if upstream.protocol else [],
-                autoclose=False,
-                autoping=False,
-                compress=False,
-                max_msg_size=0,
-            )
-            await downstream.prepare(request)
-            pumps = {
-                asyncio.ensure_future(_pump(upstream, downstream)),
-                asyncio.ensure_future(_pump(downstream, upstream)),
-            }
-            try:
-                await asyncio.wait(pumps)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-        return downstream
+        _drop_hop_by_hop(relayed)
+        return Forwarded(response.status, response.reason, CIMultiDictProxy(relayed), _chunks(response), response)
 
     async def close(self) -> None:
         """Close all connections. Called on the loop on which it was used."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
 
-    def _client(self) -> ClientSession:
-        if self._session is None:
-            self._session = ClientSession(
-                connector=DirectConnector(limit=0), cookie_jar=DummyCookieJar(), timeout=ClientTimeout(), **_LIMITS
+    def _session(self, settings: NetworkSettings) -> ClientSession:
+        session = self._sessions.get(settings)
+        if session is None:
+            session = self._sessions[settings] = ClientSession(
+                connector=settings.connector(), cookie_jar=DummyCookieJar(), **_LIMITS
             )
-        return self._session
+        return session
 
 
 def is_websocket(headers: Mapping[str, str]) -> bool:
@@ -141,14 +113,28 @@ def is_websocket(headers: Mapping[str, str]) -> bool:
     return headers.get(hdrs.UPGRADE, "").lower() == "websocket"
 
 
-def _connection_options(like: ClientRequest | None) -> dict[str, Any]:
-    if like is None:
-        return {}
-    options: dict[str, Any] = {"ssl": like.ssl}
-    if like.server_hostname is not None:
-        options["server_hostname"] = like.server_hostname
-    if like.proxy is not None:
-        options |= {"proxy": like.proxy, "proxy_auth": like.proxy_auth, "proxy_headers": like.proxy_headers}
+def _drop_hop_by_hop(headers: CIMultiDict[str]) -> None:
+    for name in _HOP_BY_HOP:
+        headers.popall(name, None)
+
+
+def _like(attempt: Attempt | None, headers: CIMultiDict[str]) -> dict[str, Any]:
+    """Return the options that send a request with `headers` as `attempt` would have been sent."""
+    # Whoever waits has timeouts of its own: only what it cannot see, a connection that is not made, is timed here.
+    options: dict[str, Any] = {"headers": headers, "timeout": ClientTimeout()}
+    if attempt is None:
+        return options
+    request = attempt.request
+    if attempt.timeout is not None:
+        options["timeout"] = ClientTimeout(connect=attempt.timeout.connect, sock_connect=attempt.timeout.sock_connect)
+    options["ssl"] = request.ssl
+    options["server_hostname"] = request.server_hostname
+    if request.proxy is not None:
+        proxy_headers = CIMultiDict(request.proxy_headers or {})
+        if request.proxy_auth is not None:
+            # In the headers, because the argument is deprecated: of the tunnel, or of the request where there is none.
+            (proxy_headers if request.is_ssl() else headers)[hdrs.PROXY_AUTHORIZATION] = request.proxy_auth.encode()
+        options |= {"proxy": request.proxy, "proxy_headers": proxy_headers}
     return options
 
 
@@ -160,23 +146,3 @@ async def _chunks(response: ClientResponse) -> AsyncIterator[bytes]:
             yield chunk
     finally:
         response.close()
-
-
-async def _pump(
-    source: "aiohttp.ClientWebSocketResponse | web.WebSocketResponse",
-    sink: "aiohttp.ClientWebSocketResponse | web.WebSocketResponse",
-) -> None:
-    """Relay messages from one WebSocket to the other, the closing one included."""
-    async for message in source:
-        with contextlib.suppress(ConnectionError):
-            match message.type:
-                case aiohttp.WSMsgType.TEXT:
-                    await sink.send_str(message.data)
-                case aiohttp.WSMsgType.BINARY:
-                    await sink.send_bytes(message.data)
-                case aiohttp.WSMsgType.PING:
-                    await sink.ping(message.data)
-                case aiohttp.WSMsgType.PONG:
-                    await sink.pong(message.data)
-    with contextlib.suppress(ConnectionError):
-        await sink.close(code=source.close_code or aiohttp.WSCloseCode.OK)

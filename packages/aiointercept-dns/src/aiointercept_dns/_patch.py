@@ -6,8 +6,11 @@ instead, so that its limits, pools, families and resolvers work as ever. `Client
 which connections belong to one call, because aiohttp resends idempotent requests within it.
 """
 
+import asyncio
 import functools
 import inspect
+import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -17,44 +20,38 @@ from aiohttp import ClientConnectionError, ClientRequest, ClientSession, TCPConn
 from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
-from ._call import CURRENT_CALL, Attempt, Call
-from ._location import Address, Location, OutgoingRequest
+from ._active import ActiveRedirection, ends, locate
+from ._call import CURRENT_ATTEMPT, Attempt, Call
+from ._direct import DirectConnector
+from ._location import Address
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-    from ._redirection import Redirection
-
-__all__ = ["PATCH", "DirectConnector"]
-
-_SCHEMES = {"ws": "http", "wss": "https"}
+__all__ = ["PATCH"]
 
 _CONNECT_PARAMETERS = ["self", "req", "traces", "timeout"]
 _KEY_FIELDS = {"host", "port", "is_ssl", "ssl", "proxy", "proxy_auth", "proxy_headers_hash"}
 _REQUEST_ATTRIBUTES = ("connection_key", "is_ssl", "port")
 
-_MARK = "__aiointercept_wraps__"
-
-_Pair = tuple[tuple[str, int], tuple[str, int]]
-
-
-class DirectConnector(TCPConnector):
-    """A connector that no redirection concerns: it reaches the real network."""
+_MARK = "__aiointercept_wrapped__"
 
 
 class _StandIn:
     """A client's request, as its connector is to see it: plain HTTP to an IP address, without a proxy."""
 
-    def __init__(self, request: ClientRequest, address: Address, token: int) -> None:
+    def __init__(self, request: ClientRequest, address: Address, token: object) -> None:
         self._request = request
         self.url = URL.build(scheme="http", host=address.host, port=address.port)
         self.host = address.host
         self.port = address.port
         self.proxy = None
-        # Pools and limits per host go by this key. It keeps the origin asked for, and differs from the key of the
-        # real origin and of every other mock.
+        # Pools and limits per host go by this key. It keeps the origin asked for, so that a limit per host means what
+        # it says, and cannot equal the key of the real origin or of another mock: no field but this takes any value,
+        # and for a request without a proxy aiohttp leaves it empty.
+        mark: Any = (token, address.host, address.port, request.is_ssl())
         self.connection_key = request.connection_key._replace(
-            is_ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=hash((token, address.port, request.is_ssl()))
+            is_ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=mark
         )
 
     def is_ssl(self) -> bool:
@@ -68,17 +65,16 @@ class _Patch:
     """The active redirections, innermost last, and what is wrapped while there are any."""
 
     def __init__(self) -> None:
+        # For starts and ends only, which any thread may do: no request waits for it.
         self._lock = threading.Lock()
-        self._redirections: tuple[Redirection, ...] = ()
+        self._redirections: tuple[ActiveRedirection, ...] = ()
         self._wrapped: list[_Wrapped] = []
-        self._attempts: dict[_Pair, Attempt] = {}
-        self._calls: set[Call] = set()
-        self._guarded: set[TCPConnector] = set()
+        self._departed: set[Attempt] = set()
 
-    def install(self, redirection: "Redirection") -> None:
+    def install(self, redirection: ActiveRedirection) -> None:
         """Add `redirection` as the innermost one; `RuntimeError` where this release of aiohttp does not fit."""
         with self._lock:
-            if not self._redirections:
+            if not self._wrapped:
                 _check_aiohttp()
                 self._wrapped = [
                     _Wrapped(TCPConnector, "connect", self._wrap_connect),
@@ -86,61 +82,71 @@ class _Patch:
                 ]
             self._redirections = (*self._redirections, redirection)
 
-    def remove(self, redirection: "Redirection", error: BaseException) -> None:
-        """Take `redirection` out; calls that wait for an answer from it get `error` and go nowhere else."""
+    def remove(self, redirection: ActiveRedirection, reason: str) -> None:
+        """Take `redirection` out; calls made under it go to the real network neither now nor later."""
+        # Before anything else: who finds the patches gone finds the end as well.
+        redirection.end_reason = reason
         with self._lock:
-            stack = self._redirections
-            self._redirections = tuple(other for other in stack if other is not redirection)
-            for call in self._calls:
-                self._end_call(call, redirection, stack, error)
-            for pair, attempt in list(self._attempts.items()):
-                if attempt.redirection is redirection:
-                    del self._attempts[pair]
-            if not self._redirections:
-                for wrapped in reversed(self._wrapped):
-                    wrapped.remove()
-                self._wrapped = []
+            self._redirections = tuple(other for other in self._redirections if other is not redirection)
+            self._unwrap_if_unused()
 
-    def take_attempt(self, client: tuple[Any, ...], server: tuple[Any, ...]) -> Attempt | None:
-        """Return the attempt that made the connection between two socket addresses, once for each request on it."""
-        return self._attempts.pop((client[:2], server[:2]), None)
+    def depart(self, attempt: Attempt) -> None:
+        """Note that `attempt` is on its way to the wrapped `connect`, which stays in place until it has come there.
 
-    def _locate(
-        self, stack: "tuple[Redirection, ...]", family: int, attempt: Attempt
-    ) -> "tuple[Redirection | None, Location]":
-        request = attempt.request
-        outgoing = OutgoingRequest(request.method, attempt.url, request.headers, family, attempt)
-        fallback: tuple[Redirection | None, Location] = None, None
-        for redirection in reversed(stack):
-            location = redirection.origins.locate(outgoing)
-            if isinstance(location, Address) and location.fallback:
-                if fallback[0] is None:
-                    fallback = redirection, location
-            elif location is not None:
-                return redirection, location
-        return fallback
+        Another thread may end the last redirection in between, or a connector of the user's may wait there first.
+        """
+        self._departed.add(attempt)
+
+    def arrive(self, attempt: Attempt) -> None:
+        """Note that `attempt` has come to the wrapped `connect`, or never will."""
+        self._departed.discard(attempt)
+        if not self._redirections:
+            with self._lock:
+                self._unwrap_if_unused()
+
+    def _unwrap_if_unused(self) -> None:
+        if not self._redirections and not self._departed:
+            for wrapped in reversed(self._wrapped):
+                wrapped.remove()
+            self._wrapped = []
+
+    def _drop(self, wrapped: "_Wrapped") -> None:
+        with self._lock:
+            wrapped.remove()
 
     def _wrap_connect(self, wrapped: "_Wrapped", original: Callable[..., Awaitable["Connection"]]) -> Any:
         @functools.wraps(original)
         async def connect(connector: TCPConnector, req: ClientRequest, traces: Any, timeout: Any) -> "Connection":
-            if not wrapped.active or isinstance(connector, DirectConnector):
+            if not wrapped.active:
+                self._drop(wrapped)
                 return await original(connector, req, traces, timeout)
-            call = CURRENT_CALL.get() or Call()
-            if call.failure_of_resend(req) is not None:
-                # Whatever the failure is: only this is left alone by aiohttp, to be replaced where the call ends.
-                raise aiohttp.ServerDisconnectedError
-            attempt = Attempt(call, req, _asked_url(req))
-            redirection, location = self._locate(self._redirections, connector.family, attempt)
+            if isinstance(connector, DirectConnector):
+                return await original(connector, req, traces, timeout)
+            # A call that began before the first redirection has none.
+            attempt = CURRENT_ATTEMPT.get() or Attempt(Call(), req)
+            self.arrive(attempt)
+            attempt.call.refuse_after_end(attempt)
+            family = _family(connector)
+            redirection, location = locate(self._redirections, attempt.outgoing(family))
             if isinstance(location, BaseException):
+                attempt.fail(location)
                 raise location
-            attempt.redirection = redirection
-            call.attempt = attempt
             if redirection is None or not isinstance(location, Address):
                 return await original(connector, req, traces, timeout)
-            stand_in = _StandIn(req, location, redirection.token)
-            connection = await original(connector, stand_in, traces, timeout)
+            if family != socket.AF_UNSPEC and (family == socket.AF_INET6) != (":" in location.host):
+                raise ClientConnectionError(
+                    f"expected a connector that can reach the mock at {location.host}, got one that is bound to "
+                    f"{family!r}; leave out its family, or have the mock listen on that one"
+                )
+            attempt.redirection, attempt.connector, attempt.timeout = redirection, connector, timeout
             try:
-                self._check_in(connection, location, attempt)
+                connection = await original(connector, _StandIn(req, location, redirection.token), traces, timeout)
+            except ClientConnectionError:
+                if redirection.end_reason is None:
+                    raise
+                raise ClientConnectionError(redirection.end_reason) from None
+            try:
+                _check_in(connection, location, attempt)
             except BaseException:
                 connection.close()
                 raise
@@ -148,92 +154,29 @@ class _Patch:
 
         return connect
 
-    def _check_in(self, connection: "Connection", address: Address, attempt: Attempt) -> None:
-        """Make sure, before a byte is sent, that the connection leads where it should, and note whose it is."""
-        transport = connection.transport
-        client = transport.get_extra_info("sockname") if transport is not None else None
-        server = transport.get_extra_info("peername") if transport is not None else None
-        if client is None or server is None or server[:2] != (address.host, address.port):
-            raise ClientConnectionError(
-                f"expected a connection to the mock at {address.host}:{address.port}, got one to {server!r}; "
-                "it was closed before anything was sent"
-            )
-        with self._lock:
-            if attempt.redirection not in self._redirections:
-                raise attempt.call.failure or ClientConnectionError(
-                    "the mock was stopped while a client connected to it"
-                )
-            self._attempts[client[:2], server[:2]] = attempt
-
-    def _wrap_request(self, wrapped: "_Wrapped", original: Callable[..., Awaitable[Any]]) -> Any:
+    def _wrap_request(self, wrapped: "_Wrapped", original: Callable[..., Any]) -> Any:
+        # No coroutine function: a frame less, so that aiohttp's warnings name the line of the caller, and a coroutine
+        # that is made in the block and run after it belongs to the block.
         @functools.wraps(original)
-        async def _request(session: ClientSession, *args: Any, **options: Any) -> Any:
+        def _request(session: ClientSession, *args: Any, **options: Any) -> Any:
             if not wrapped.active:
-                return await original(session, *args, **options)
-            call = Call(session, args, options)
-            token = CURRENT_CALL.set(call)
-            with self._lock:
-                self._calls.add(call)
-            try:
-                return await original(session, *args, **options)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
-                if call.failure is None or exc is call.failure:
-                    raise
-                failure = call.failure
-            finally:
-                CURRENT_CALL.reset(token)
-                with self._lock:
-                    self._calls.discard(call)
-                    self._unguard(call)
-            # Out here, so that the disconnect that only carried it does not show as its context.
-            raise failure
+                self._drop(wrapped)
+                return original(session, *args, **options)
+            connector = session.connector
+            if not isinstance(connector, TCPConnector) or isinstance(connector, DirectConnector):
+                return original(session, *args, **options)
+            redirections = self._redirections
+            call = Call(redirections, session, args, options)
+            middlewares: Any = options.get("middlewares")
+            if middlewares is None:
+                middlewares = getattr(session, "_middlewares", ())
+            chain = (call.outermost, *middlewares, functools.partial(call.innermost, self))
+            response = original(session, *args, **{**options, "middlewares": chain})
+            if any(redirection.plain_errors for redirection in redirections):
+                return call.finish(response)
+            return response
 
-        return _request
-
-    def _end_call(
-        self, call: Call, redirection: "Redirection", stack: "tuple[Redirection, ...]", error: BaseException
-    ) -> None:
-        """Keep a call that is under way from going to the real network, now that its mock is gone."""
-        attempt = call.attempt
-        if attempt is not None and attempt.redirection is not redirection:
-            return
-        if attempt is not None:
-            attempt.fail(error)
-        connector = call.connector
-        if connector is None or ("connect" in vars(connector) and connector not in self._guarded):
-            return
-        # With the class unpatched, the call's own connector has to refuse what aiohttp resends by itself.
-        self._guarded.add(connector)
-        vars(connector)["connect"] = functools.partial(self._connect_guarded, connector, stack, error)
-
-    async def _connect_guarded(
-        self,
-        connector: TCPConnector,
-        stack: "tuple[Redirection, ...]",
-        error: BaseException,
-        req: ClientRequest,
-        traces: Any,
-        timeout: Any,
-    ) -> "Connection":
-        call = CURRENT_CALL.get()
-        if call is not None and not self._redirections:
-            failure = call.failure_of_resend(req)
-            if failure is None and call.attempt is None and call in self._calls:
-                # It had not come as far as asking where to go: ask those who were there when it began.
-                _, location = self._locate(stack, connector.family, Attempt(call, req, _asked_url(req)))
-                failure = error if isinstance(location, Address) else None
-            if failure is not None:
-                call.failure = failure
-                raise aiohttp.ServerDisconnectedError
-        return await type(connector).connect(connector, req, traces, timeout)
-
-    def _unguard(self, call: Call) -> None:
-        connector = call.connector
-        if connector is None or connector not in self._guarded:
-            return
-        if not any(other.connector is connector for other in self._calls):
-            self._guarded.remove(connector)
-            vars(connector).pop("connect", None)
+        return _as_coroutine_function(_request)
 
 
 class _Wrapped:
@@ -243,30 +186,63 @@ class _Wrapped:
         self.active = True
         self._owner = owner
         self._name = name
-        self._own = vars(owner).get(name)
+        self._found = vars(owner).get(name)
         original = getattr(owner, name)
-        # Another library may have put back a wrapper of ours that it had saved; it only passes calls on. One that
-        # copies the attributes of what it wraps carries this mark too, with another function in it.
-        while (mark := getattr(original, _MARK, None)) is not None and mark[0] is original:
-            original = mark[1]
-        self._wrapper = wrap(self, original)
-        setattr(self._wrapper, _MARK, (self._wrapper, original))
-        setattr(owner, name, self._wrapper)
+        # Another library may have put back a wrapper of ours that it had saved. One of its own that copies the
+        # attributes of what it wraps carries this mark too, with another function in it.
+        while (stale := getattr(original, _MARK, None)) is not None and stale.wrapper is original:
+            self._found, original = stale._found, stale.original
+        self.original = original
+        self.wrapper = wrap(self, original)
+        setattr(self.wrapper, _MARK, self)
+        setattr(owner, name, self.wrapper)
 
     def remove(self) -> None:
+        """Put back what was found, unless another library wrapped it after us: then ours only passes calls on.
+
+        If that library puts it back, this is called again by the first who comes by.
+        """
         self.active = False
-        if vars(self._owner).get(self._name) is not self._wrapper:
-            # Another library wrapped it after us: its wrapper stays, and ours under it only passes calls on.
+        if vars(self._owner).get(self._name) is not self.wrapper:
             return
-        if self._own is None:
+        if self._found is None:
             delattr(self._owner, self._name)
         else:
-            setattr(self._owner, self._name, self._own)
+            setattr(self._owner, self._name, self._found)
 
 
-def _asked_url(request: ClientRequest) -> URL:
-    url = request.url.with_user(None).with_fragment(None)
-    return url.with_scheme(_SCHEMES[url.scheme]) if url.scheme in _SCHEMES else url
+def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> None:
+    """Make sure, before a byte is sent, that the connection leads where it should, and note whose it is."""
+    transport, redirection = connection.transport, attempt.redirection
+    client = transport.get_extra_info("sockname") if transport is not None else None
+    server = transport.get_extra_info("peername") if transport is not None else None
+    if client is None or server is None or server[:2] != (address.host, address.port):
+        raise ClientConnectionError(
+            f"expected a connection to the mock at {address.host}:{address.port}, got one to {server!r}; "
+            "it was closed before anything was sent"
+        )
+    assert redirection is not None
+    if redirection.attempts is not None:
+        redirection.attempts[ends(client, server)] = attempt
+    if redirection.end_reason is not None:
+        # Its port may be another's by now.
+        raise ClientConnectionError(redirection.end_reason)
+
+
+def _family(connector: TCPConnector) -> int:
+    """Return the address family that `connector` is bound to, by itself or by its local address."""
+    local = getattr(connector, "_local_addr_infos", None)
+    if connector.family == socket.AF_UNSPEC and local and all(info[0] == socket.AF_INET6 for info in local):
+        return socket.AF_INET6
+    return connector.family
+
+
+def _as_coroutine_function(function: Any) -> Any:
+    """Mark `function` for those who ask: `unittest.mock` patches an async function with another kind of mock."""
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(function)
+    function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    return function
 
 
 def _check_aiohttp() -> None:
@@ -279,13 +255,19 @@ def _check_aiohttp() -> None:
     if fields := _KEY_FIELDS - set(getattr(ConnectionKey, "_fields", ())):
         missing.append(f"the fields {', '.join(sorted(fields))} of ConnectionKey")
     missing += [f"ClientRequest.{name}" for name in _REQUEST_ATTRIBUTES if not hasattr(ClientRequest, name)]
-    if not callable(getattr(ClientSession, "_request", None)):
-        missing.append("the method ClientSession._request")
+    request = getattr(ClientSession, "_request", None)
+    if not callable(request) or not _takes(inspect.unwrap(request), "middlewares"):
+        missing.append("the method ClientSession._request(..., middlewares)")
     if missing:
         raise RuntimeError(
             f"aiohttp {aiohttp.__version__} cannot be redirected, it lacks {' and '.join(missing)}: "
             "use a release of aiointercept that knows this one, or the default mode with server_url"
         )
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 PATCH = _Patch()

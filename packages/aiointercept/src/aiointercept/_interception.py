@@ -7,9 +7,9 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, Protocol
+from typing import Protocol
 
-from aiohttp import ServerDisconnectedError, WSServerHandshakeError, web
+from aiohttp import ServerDisconnectedError, web
 from yarl import URL
 
 from aiointercept_core import ClosedConnection, Record, Registry, Reply, Response, Stream
@@ -24,7 +24,6 @@ from aiointercept_dns import (
     Redirection,
     is_ip_address,
     is_loopback,
-    is_websocket,
 )
 from aiointercept_server import AiointerceptRequest, ClosedResponse, Listener, Takeover, error_reply, send_reply
 
@@ -50,6 +49,9 @@ class Covers(Protocol):
 class Interception:
     """A mock that runs. It answers the server's and the redirection's questions from the registry."""
 
+    # Whether the caller gets a plain OSError as it is, where aiohttp makes a ClientOSError of it.
+    plain_errors = False
+
     def __init__(
         self,
         registry: Registry[AiointerceptRequest],
@@ -66,7 +68,7 @@ class Interception:
         self._mock_ip_addresses = mock_ip_addresses
         self._forwarder = Forwarder() if passthrough_unmatched else None
         self._listener = Listener(self, https=external)
-        self._redirection = Redirection(self) if external else None
+        self._redirection = Redirection(self, plain_errors=self.plain_errors) if external else None
         if self._redirection is not None:
             try:
                 self._redirection.start()
@@ -82,7 +84,7 @@ class Interception:
     def close(self) -> "concurrent.futures.Future[None]":
         """Stop redirecting at once, then close what is open; the future is done when nothing is left."""
         if self._redirection is not None:
-            self._redirection.stop(ServerDisconnectedError(_STOPPED))
+            self._redirection.stop(_STOPPED)
         self.home.close()
         return self._listener.close(self._forwarder.close if self._forwarder is not None else None)
 
@@ -127,7 +129,11 @@ class Interception:
         """Return the reply to `request`, with an error in the user's code kept for the end of the block."""
         received = _clock()
         record = self._registry.choose(request)
-        reply = await self._reply(record)
+        try:
+            reply = await self._reply(record)
+        finally:
+            # The caller's session and data are not to live as long as the record.
+            request.origin = None
         if not isinstance(reply, ClosedConnection):
             record.status = reply.status
         record.seconds = _clock() - received
@@ -213,17 +219,16 @@ class Interception:
         self._registry.record(request, "forwarded to the real network")
         assert self._forwarder is not None
         try:
-            if is_websocket(request.headers):
-                request.complete = True
-                return await self._forwarder.forward_websocket(request, request.url, like=_made_as(request))
             body = request.stream() if request.body_exists else None
             request.complete = body is None
             forwarded = await self._forwarded(request, body)
-        except WSServerHandshakeError as exc:
-            return web.Response(status=exc.status, headers=exc.headers)
         except Exception as exc:
             _fail(request, exc)
             return ClosedResponse(request)
+        finally:
+            request.origin = None
+        if forwarded.upgraded:
+            return await forwarded.relay(request)
         return await send_reply(request, _as_stream(forwarded))
 
     async def _forwarded(self, request: AiointerceptRequest, body: AsyncIterable[bytes] | bytes | None) -> Forwarded:
@@ -241,8 +246,8 @@ def _fail(request: AiointerceptRequest, error: BaseException) -> None:
         request.origin.fail(error)
 
 
-def _made_as(request: AiointerceptRequest) -> Any:
-    return request.origin.request if isinstance(request.origin, Attempt) else None
+def _made_as(request: AiointerceptRequest) -> Attempt | None:
+    return request.origin if isinstance(request.origin, Attempt) else None
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -41,6 +41,8 @@ class Prefixes:
 class CompatInterception(Interception):
     """An interception that takes every host, records calls, and lets exceptions out where the call was made."""
 
+    plain_errors = True
+
     def __init__(
         self,
         registry: Registry[AiointerceptRequest],
@@ -118,7 +120,7 @@ class CompatInterception(Interception):
         if not isinstance(attempt, Attempt):
             return await self.home.bind(callback)(request.canonical_url, **request_details(request))
         options = {"allow_redirects": True, **call_options(attempt.call, request)}
-        return await self.home.run_at(attempt.call.loop, callback, request.canonical_url, **options)
+        return await self.home.run_at(attempt.loop, callback, request.canonical_url, **options)
 
     def _miss_error(self, record: Record[AiointerceptRequest]) -> Exception:
         method, url = record.key
