@@ -3,7 +3,6 @@
 A failure is one line; what differs is a note on it, bounded however large the values are.
 """
 
-import json as json_module
 from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import islice
@@ -11,19 +10,20 @@ from typing import Any, Generic, TypeVar
 
 from yarl import URL, Query
 
-from ._form import parse_form
+from ._comparison import Absent, comparable_data, comparable_headers, comparable_json
 from ._journal import Journal, RequestLog
 from ._nearness import difference, nearest
 from ._request import Request
 from ._url import Key, normalize_url
 from ._value_difference import value_differences
-from ._wording import describe_key, describe_value
+from ._wording import count_of, describe_key, describe_value
 
 __all__ = ["CallAssertions"]
 
 R = TypeVar("R", bound=Request)
 
 _CANDIDATES = 50
+_NAMED = 3
 _NOTED = 10
 
 
@@ -105,11 +105,11 @@ class CallAssertions(Generic[R]):
         key, calls = self._calls(url, method, params)
         request = calls[-1]
         if json is not None:
-            _compare(key, "json", json, _json_of(request))
+            _compare(key, "json", *comparable_json(json, request))
         if data is not None:
-            _compare(key, "data", *_comparable_data(data, request))
+            _compare(key, "data", *comparable_data(data, request))
         if headers is not None:
-            _compare(key, "headers", *_comparable_headers(headers, request.headers, strict_headers))
+            _compare(key, "headers", *comparable_headers(headers, request, strict=strict_headers))
 
     def assert_called_once_with(
         self,
@@ -134,26 +134,30 @@ class CallAssertions(Generic[R]):
         if calls:
             return key, calls
         message = f"expected a request {describe_key(key)}, got "
-        if not self.journal.records:
+        keys = list(self.journal.requests)
+        if not keys:
             raise AssertionError(f"{message}none at all")
-        recent = list(islice(reversed(self.journal.requests), _CANDIDATES))
-        near = (f"{describe_key(other)} (differs in {difference(key, other)})" for other in nearest(key, recent))
-        raise AssertionError(f"{message}{self._received(name_one=False)}; nearest: {'; '.join(near)}")
+        near = nearest(key, dict.fromkeys([*keys[-_CANDIDATES:], *_with_path_of(key, keys)]))
+        named = "; ".join(f"{describe_key(other)} (differs in {difference(key, other)})" for other in near)
+        raise AssertionError(f"{message}{count_of(self.call_count, 'other')}; nearest: {named}")
 
-    def _received(self, name_one: bool = True) -> str:
-        records = self.journal.records
+    def _received(self) -> str:
+        records = list(self.journal.records)
         if not records:
             return "none"
-        if len(records) == 1 and name_one:
-            return f"1: {describe_key(records[0].key)}"
-        if not name_one:
-            return f"{len(records)} other{'' if len(records) == 1 else 's'}"
-        return f"{len(records)}, the last {describe_key(records[-1].key)}"
+        named = "; ".join(describe_key(record.key) for record in records[:_NAMED])
+        more = f"; and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
+        return f"{len(records)}: {named}{more}"
+
+
+def _with_path_of(key: Key, keys: list[Key]) -> list[Key]:
+    path = key[1].raw_path
+    return [other for other in keys if other[1].raw_path == path][-_CANDIDATES:]
 
 
 def _compare(key: Key, what: str, expected: Any, actual: Any) -> None:
     # The expected value comes first, so that the `__eq__` of unittest.mock.ANY and its kind decides.
-    if expected == actual:
+    if not isinstance(actual, Absent) and expected == actual:
         return
     error = AssertionError(
         f"{describe_key(key)}: expected {what} {describe_value(expected)}, got {describe_value(actual)}"
@@ -163,55 +167,3 @@ def _compare(key: Key, what: str, expected: Any, actual: Any) -> None:
         lines[_NOTED:] = ["... and more"]
     error.add_note("\n".join(lines))
     raise error
-
-
-def _json_of(request: Request) -> Any:
-    body = request.body
-    if not body:
-        return None
-    try:
-        return json_module.loads(body)
-    except ValueError:
-        return f"<a body that is no JSON: {describe_value(body)}>"
-
-
-def _comparable_data(data: Any, request: Request) -> tuple[Any, Any]:
-    body = request.body or b""
-    if isinstance(data, str):
-        return data.encode(), body
-    if isinstance(data, Mapping):
-        form = parse_form(body, request.headers.get("Content-Type", ""))
-        if form is None:
-            return data, body
-        expected = {
-            name: [_field(item) for item in value] if isinstance(value, list | tuple) else _field(value)
-            for name, value in data.items()
-        }
-        actual = {name: values[0] if len(values) == 1 else values for name, values in form.items()}
-        return expected, actual
-    return data, body
-
-
-def _field(value: Any) -> Any:
-    """Return a form value as it arrives: numbers as text."""
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _comparable_headers(expected: Mapping[str, Any], actual: Mapping[str, str], strict: bool) -> tuple[Any, Any]:
-    received: dict[str, Any] = {}
-    for name, value in actual.items():
-        received.setdefault(name.lower(), []).append(value)
-    wanted: dict[str, Any] = {}
-    for name, value in expected.items():
-        wanted.setdefault(name.lower(), []).append(value)
-    for name, values in wanted.items():
-        # Of several values sent under one name, one that fits is enough, unless as many are expected.
-        sent = received.get(name, [])
-        if len(values) == 1 and len(sent) > 1 and not strict:
-            received[name] = [next((one for one in sent if values[0] == one), sent[0])]
-    got = {name: _single(values) for name, values in received.items() if strict or name in wanted}
-    return {name: _single(values) for name, values in wanted.items()}, got
-
-
-def _single(values: list[Any]) -> Any:
-    return values[0] if len(values) == 1 else values

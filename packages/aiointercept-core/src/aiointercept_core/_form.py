@@ -1,11 +1,17 @@
 """Forms: the fields of an urlencoded or multipart body."""
 
-from email.parser import BytesParser
-from email.policy import HTTP
-from typing import Any
-from urllib.parse import parse_qsl
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote
 
 __all__ = ["parse_form"]
+
+_CRLF = b"\r\n"
+# Behind the boundary nothing but white space; on the next lines the headers, an empty line and the content.
+_PART = re.compile(rb"[ \t]*\r\n(?:(?P<head>.*?)\r\n)?\r\n(?P<content>.*)", re.DOTALL)
+_HEADER_END = re.compile(rb"\r\n(?![ \t])")
+_PARAMETER = re.compile(r';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def parse_form(body: bytes, content_type: str) -> dict[str, list[str | bytes]] | None:
@@ -13,21 +19,44 @@ def parse_form(body: bytes, content_type: str) -> dict[str, list[str | bytes]] |
 
     A multipart field is text, or bytes where it is a file or not UTF-8.
     """
-    kind = content_type.partition(";")[0].strip().lower()
     fields: dict[str, list[str | bytes]] = {}
-    if kind == "application/x-www-form-urlencoded":
-        for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
-            fields.setdefault(name, []).append(value)
-        return fields
-    if kind != "multipart/form-data":
-        return None
-    head = f"Content-Type: {content_type}\r\n\r\n".encode("utf-8", "surrogateescape")
-    for part in BytesParser(policy=HTTP).parsebytes(head + body).iter_parts():
-        field = part.get_param("name", header="Content-Disposition")
-        content: Any = part.get_payload(decode=True)
-        if isinstance(field, str):
-            fields.setdefault(field, []).append(content if part.get_filename() else _text(content))
+    match content_type.partition(";")[0].strip().lower():
+        case "application/x-www-form-urlencoded":
+            for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
+                fields.setdefault(name, []).append(value)
+        case "multipart/form-data":
+            for name, content in _parts(body, _parameters(content_type).get("boundary", "")):
+                fields.setdefault(name, []).append(content)
+        case _:
+            return None
     return fields
+
+
+def _parts(body: bytes, boundary: str) -> Iterator[tuple[str, str | bytes]]:
+    delimiter = _CRLF + b"--" + boundary.encode("utf-8", "surrogateescape")
+    for part in (_CRLF + body).split(delimiter)[1:]:
+        match = _PART.fullmatch(part)
+        # The last boundary is followed by two dashes instead.
+        if match is None:
+            return
+        for header in _HEADER_END.split(match["head"] or b""):
+            field, _, value = header.decode("utf-8", "surrogateescape").partition(":")
+            parameters = _parameters(value)
+            if field.strip().lower() == "content-disposition" and "name" in parameters:
+                content = match["content"]
+                yield parameters["name"], content if "filename" in parameters else _text(content)
+
+
+def _parameters(header: str) -> dict[str, str]:
+    """Return the parameters of a header's value, also of those written as `name*=utf-8''%C3%BC`."""
+    parameters = {}
+    for name, quoted, plain in _PARAMETER.findall(header):
+        if name.endswith("*"):
+            value = unquote(plain.rpartition("'")[2], errors="replace")
+        else:
+            value = _ESCAPED.sub(r"\1", quoted) or plain.strip()
+        parameters[name.lower().rstrip("*")] = value
+    return parameters
 
 
 def _text(content: bytes) -> str | bytes:

@@ -57,5 +57,5 @@ def parse_json(body: bytes | None) -> Any:
         return None
     try:
         return json_module.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

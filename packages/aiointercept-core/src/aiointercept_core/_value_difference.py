@@ -1,47 +1,59 @@
 """What differs between two values: the places, not the whole, so that the text is bounded."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from ._nearness import common_prefix
-from ._wording import describe_value
+from ._wording import count_of, describe_value
 
 __all__ = ["value_differences"]
 
 _MISSING = object()
 _CONTEXT = 30
+_DEPTH = 20
 
 
-def value_differences(where: str, expected: Any, actual: Any) -> Iterator[str]:
-    """Yield one line for each place in which `actual` differs from `expected`."""
-    if expected is not _MISSING and actual is not _MISSING and expected == actual:
-        return
-    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+def value_differences(where: str, expected: Any, actual: Any, depth: int = _DEPTH) -> Iterator[str]:
+    """Yield one line for each place in which `actual` differs from `expected`, at least one."""
+    found = False
+    if depth and isinstance(expected, Mapping) and isinstance(actual, Mapping):
         for key in [*expected, *(key for key in actual if key not in expected)]:
-            yield from value_differences(f"{where}[{key!r}]", expected.get(key, _MISSING), actual.get(key, _MISSING))
-    elif _is_list(expected) and _is_list(actual):
-        for index in range(max(len(expected), len(actual))):
-            yield from value_differences(
-                f"{where}[{index}]",
-                expected[index] if index < len(expected) else _MISSING,
-                actual[index] if index < len(actual) else _MISSING,
-            )
-    elif actual is _MISSING:
-        yield f"{where}: expected {describe_value(expected)}, got nothing"
-    elif expected is _MISSING:
-        yield f"{where}: expected nothing, got {describe_value(actual)}"
-    elif type(expected) is type(actual) and isinstance(expected, str | bytes):
-        yield _text_difference(where, expected, actual)
-    else:
-        yield f"{where}: expected {describe_value(expected)}, got {describe_value(actual)}"
+            one, other = expected.get(key, _MISSING), actual.get(key, _MISSING)
+            if one is _MISSING or other is _MISSING or one != other:
+                found = True
+                yield from value_differences(f"{where}[{describe_value(key)}]", one, other, depth - 1)
+    elif depth and _is_list(expected) and _is_list(actual):
+        if len(expected) != len(actual):
+            found = True
+            yield f"{where}: expected {count_of(len(expected), 'item')}, got {len(actual)}"
+        for index, (one, other) in enumerate(zip_longest(expected, actual, fillvalue=_MISSING)):
+            if one is _MISSING or other is _MISSING or one != other:
+                found = True
+                yield from value_differences(f"{where}[{index}]", one, other, depth - 1)
+    if not found:
+        yield f"{where}: {_difference(expected, actual)}"
 
 
 def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _text_difference(where: str, expected: Any, actual: Any) -> str:
-    """Say at which index two texts begin to differ, with what stands around it."""
-    low = common_prefix(expected, actual)
-    start, end = max(0, low - _CONTEXT), low + _CONTEXT
-    return f"{where}: differs at index {low}: expected {expected[start:end]!r}, got {actual[start:end]!r}"
+def _difference(expected: Any, actual: Any) -> str:
+    if type(expected) is type(actual) and isinstance(expected, str | bytes):
+        at = common_prefix(expected, actual)
+        start, end = max(0, at - _CONTEXT), at + _CONTEXT
+        if start or end < max(len(expected), len(actual)):
+            return (
+                f"expected length {len(expected)}, got {len(actual)}; from index {at} on "
+                f"expected {_excerpt(expected, start, end)}, got {_excerpt(actual, start, end)}"
+            )
+    return f"expected {_describe(expected)}, got {_describe(actual)}"
+
+
+def _excerpt(text: Any, start: int, end: int) -> str:
+    return f"{'...' if start else ''}{text[start:end]!r}{'...' if end < len(text) else ''}"
+
+
+def _describe(value: Any) -> str:
+    return "nothing" if value is _MISSING else describe_value(value)
