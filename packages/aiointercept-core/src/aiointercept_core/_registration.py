@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -39,6 +40,7 @@ class RegistrationOptions(TypedDict, total=False):
 class MethodShortcuts:
     """`get`, `post` and the others: each calls `self.add` with its method, so that overriding `add` covers them."""
 
+    @abstractmethod
     def add(
         self,
         url: str | URL | re.Pattern[str],
@@ -58,7 +60,6 @@ class MethodShortcuts:
         **unknown: "Never",
     ) -> MockResponse:
         """Register the reply to requests for `url` and return its handle."""
-        raise NotImplementedError
 
     def get(self, url: str | URL | re.Pattern[str], **options: "Unpack[RegistrationOptions]") -> MockResponse:
         """Register a reply to GET: `add(url, "GET", ...)`."""

@@ -17,10 +17,12 @@ from ._explanation import RegistrationIndex
 from ._journal import Journal, Record
 from ._matcher import ExactURL, URLPattern
 from ._mock_response import MockResponse
+from ._queue import ReplyQueue
 from ._registration import MethodShortcuts, build_registration
 from ._reply import BodySource, ClosedConnection, Reply
 from ._request import Request
 from ._url import Key, normalize_url, origin_of, request_key
+from ._wording import shorten
 
 if TYPE_CHECKING:
     from typing import Never
@@ -175,9 +177,9 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
             raise AssertionError(_list_of("expected every registration to be used, never used: ", unused))
 
     def _forget_registrations(self) -> None:
-        self._exact: dict[Key, _Queue] = {}
-        self._patterns: dict[str, dict[re.Pattern[str], _Queue]] = {}
-        self._pattern_memo: dict[Key, list[_Queue]] = {}
+        self._exact: dict[Key, ReplyQueue] = {}
+        self._patterns: dict[str, dict[re.Pattern[str], ReplyQueue]] = {}
+        self._pattern_memo: dict[Key, list[ReplyQueue]] = {}
         self._index = RegistrationIndex()
         self._count = 0
 
@@ -188,13 +190,13 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
             case ExactURL(url):
                 key = (response.method, url)
                 if key not in self._exact:
-                    self._exact[key] = _Queue(self._lenient)
+                    self._exact[key] = ReplyQueue(lenient=self._lenient)
                     self._index.add(key)
                 self._exact[key].append(response)
             case URLPattern(pattern):
                 queues = self._patterns.setdefault(response.method, {})
                 if pattern not in queues:
-                    queues[pattern] = _Queue(self._lenient)
+                    queues[pattern] = ReplyQueue(lenient=self._lenient)
                     self._pattern_memo.clear()
                 queues[pattern].append(response)
 
@@ -213,7 +215,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
                 found = response
         return found
 
-    def _matching_patterns(self, method: str, url: URL) -> "list[_Queue]":
+    def _matching_patterns(self, method: str, url: URL) -> list[ReplyQueue]:
         """Return the queues of the patterns that match `url`, in order. Callers hold the lock."""
         matching = self._pattern_memo.get((method, url))
         if matching is None:
@@ -245,44 +247,6 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
 
 def _list_of(text: str, items: Sequence[object], limit: int = 20) -> str:
-    named = "; ".join(str(item) for item in items[:limit])
+    named = "; ".join(shorten(str(item)) for item in items[:limit])
     more = f"; and {len(items) - limit} more" if len(items) > limit else ""
     return f"{text}{named}{more}"
-
-
-class _Queue:
-    """The registrations for one URL and method, in order; at most one repeats for ever, the last."""
-
-    __slots__ = ("_lenient", "_position", "_spent", "responses")
-
-    def __init__(self, lenient: bool) -> None:
-        self.responses: list[MockResponse] = []
-        self._lenient = lenient
-        self._position = 0
-        self._spent = 0
-
-    def append(self, response: MockResponse) -> None:
-        last = self.responses[-1] if self.responses else None
-        if last is not None and last.remaining is None and not self._lenient:
-            if response.remaining is not None:
-                raise ValueError(
-                    f"{response}: expected no reply with an end behind repeat=True, got one; it could never be "
-                    "reached: register it before the one that repeats for ever"
-                )
-            self.responses.pop()
-        self.responses.append(response)
-
-    def current(self) -> MockResponse | None:
-        """Return the first registration that is not used up."""
-        responses = self.responses
-        while self._position < len(responses):
-            response = responses[self._position]
-            if response.remaining != 0:
-                return response
-            self._spent += response.call_count
-            self._position += 1
-        return None
-
-    def used_up_after(self) -> int | None:
-        """Return after how many calls everything here was used up, `None` where something is left."""
-        return self._spent if self.current() is None else None
