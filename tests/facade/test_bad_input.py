@@ -123,16 +123,16 @@ def test_bare_addresses_and_a_trailing_dot_are_fine_in_passthrough(host):
     aiointercept(True, passthrough=[host])
 
 
-@pytest.mark.parametrize("result", [None, {"status": 200}, "text", 200, CallbackResult, lambda: CallbackResult()])
+@pytest.mark.parametrize("result", [None, {"status": 200}, "text", 200, CallbackResult, fetch])
 async def test_a_callback_that_returns_no_callback_result(result):
     def returns_nonsense(url, **kwargs):
         return result
 
-    m = aiointercept()
+    m = await aiointercept().start()
+    m.get(f"{m.server_url}/", callback=returns_nonsense)
+    assert (await fetch(m.server_url)).status == 500
     with pytest.raises(TypeError, match=r"callback <function .*returns_nonsense.*CallbackResult, got ") as caught:
-        async with m:
-            m.get(f"{m.server_url}/", callback=returns_nonsense)
-            assert (await fetch(m.server_url)).status == 500
+        await m.stop()
     assert str(caught.value).endswith(f"got {result!r}")
 
 

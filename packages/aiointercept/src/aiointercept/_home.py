@@ -105,7 +105,10 @@ class _Place:
         """Await `make()` in a task on the loop."""
         home, here = self._loop, asyncio.get_running_loop()
         if home is None or home is here or home.is_closed():
-            return await make()
+            try:
+                return await make()
+            except (KeyboardInterrupt, SystemExit) as exc:
+                raise _contained(exc) from exc
         started: asyncio.Future[None] = here.create_future()
         done: asyncio.Future[Any] = here.create_future()
         visit = _Visit(here, started, done, make)
@@ -296,9 +299,13 @@ def _settle(future: "asyncio.Future[Any]", result: Any = None, error: BaseExcept
     if error is None:
         future.set_result(result)
     elif isinstance(error, StopIteration | KeyboardInterrupt | SystemExit):
-        # A future refuses the first, and an event loop does not survive the others.
-        wrapped = RuntimeError(f"a callback raised {error!r}")
-        wrapped.__cause__ = error
-        future.set_exception(wrapped)
+        contained = _contained(error)
+        contained.__cause__ = error
+        future.set_exception(contained)
     else:
         future.set_exception(error)
+
+
+def _contained(error: BaseException) -> RuntimeError:
+    """Return what stands for an error that a future refuses, or that an event loop does not survive."""
+    return RuntimeError(f"a callback raised {error!r}")
