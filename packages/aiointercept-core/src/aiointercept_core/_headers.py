@@ -36,10 +36,10 @@ def build_headers(headers: Mapping[Any, Any] | None) -> CIMultiDict[str]:
             )
         if not TOKEN.fullmatch(name):
             raise ValueError(
-                f"headers: expected a name of letters, digits and !#$%&'*+-.^_`|~ (no CR, LF or NUL), "
-                f"got {describe_value(name)}; correct it"
+                f"headers: {describe_value(name)} is no HTTP header name; "
+                "use letters, digits and !#$%&'*+-.^_`|~ (no CR, LF or NUL)"
             )
-        check_text(f"headers: {name}", value)
+        check_text(f"headers: the value of {name!r}", value)
         fields.add(name, value)
     return fields
 
@@ -55,7 +55,7 @@ def check_text(what: str, text: object) -> str | None:
     if not isinstance(text, str):
         raise TypeError(f"{what}: expected a str, got {describe_value(text)}; convert it with str()")
     if _BREAKS.search(text):
-        raise ValueError(f"{what}: expected a text without CR, LF or NUL, got {describe_value(text)}; remove them")
+        raise ValueError(f"{what} may not hold CR, LF or NUL, got {describe_value(text)}; remove them")
     try:
         text.encode()
     except UnicodeEncodeError as exc:

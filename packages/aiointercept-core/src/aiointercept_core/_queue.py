@@ -29,8 +29,8 @@ class ReplyQueue:
         if last is not None and last.remaining is None and not self._lenient:
             if response.remaining is not None:
                 raise ValueError(
-                    f"repeat: expected True after {shorten(str(last))} was registered with repeat=True, got "
-                    f"{response.remaining}, which could never be reached; register it first"
+                    f"repeat: expected no reply with an end behind repeat=True, which {shorten(str(last))} has, "
+                    f"got {response.remaining}; it could never be reached: register it before"
                 )
             self.responses.pop()
         self.responses.append(response)

@@ -112,9 +112,7 @@ def build_registration(
     _reject_unknown(unknown)
     method = _check_method(method)
     if json is not None and payload is not None:
-        raise ValueError(
-            "payload: expected it or json, which are two names of one argument, got both; pass one of them"
-        )
+        raise ValueError("json and payload are two names of one argument: expected one, got both; pass one of them")
     if callback is not None and not callable(callback):
         raise TypeError(
             f"callback: expected a function or coroutine function, got {describe_value(callback)}; pass it uncalled"

@@ -107,10 +107,7 @@ def build_template(
 def template_from_result(result: object, method: str, callback: object, *, lenient: bool = False) -> ReplyTemplate:
     """Check and encode what `callback` returned for a request with `method`."""
     if not isinstance(result, CallbackResult):
-        raise TypeError(
-            f"callback {callback!r}: expected it to return a CallbackResult, got {describe_value(result)}; "
-            "return CallbackResult(status=..., payload=...)"
-        )
+        raise TypeError(f"callback {callback!r}: expected it to return a CallbackResult, got {describe_value(result)}")
     return build_template(
         method=method,
         status=result.status,
