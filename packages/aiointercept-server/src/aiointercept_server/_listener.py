@@ -46,6 +46,7 @@ class Listener:
         self._lock = threading.Lock()
         self._doors: dict[tuple[str, socket.AddressFamily], _Door] = {}
         self._closed: concurrent.futures.Future[None] | None = None
+        SERVER_THREAD.open.add(self)
         try:
             for scheme in ("http", "https") if https else ("http",):
                 self.address(scheme)
@@ -78,6 +79,7 @@ class Listener:
             closed = self._closed = concurrent.futures.Future()
         # A future that runs cannot be cancelled by whoever stops waiting for it.
         closed.set_running_or_notify_cancel()
+        closed.add_done_callback(lambda _: SERVER_THREAD.open.discard(self))
         if SERVER_THREAD.runs(self._loop):
             self._loop.call_soon_threadsafe(self._begin_closing, closed, also)
         else:

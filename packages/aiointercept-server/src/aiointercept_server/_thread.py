@@ -6,6 +6,7 @@ on it, which costs a fraction of starting a thread.
 
 import asyncio
 import atexit
+import concurrent.futures
 import os
 import threading
 
@@ -21,10 +22,21 @@ class _Loop(asyncio.SelectorEventLoop):
         return monotonic()
 
 
+class Closable(Protocol):
+    """What is open on the thread."""
+
+    def close(self) -> "concurrent.futures.Future[None]":
+        """Begin to close it, or return the future of the closing that has begun."""
+
+
 class ServerThread:
-    """A daemon thread that runs one event loop, started when the loop is first asked for."""
+    """A daemon thread that runs one event loop, started when the loop is first asked for.
+
+    Who opens something on it is in `open` until that is closed.
+    """
 
     def __init__(self) -> None:
+        self.open: set[Closable] = set()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -49,7 +61,10 @@ class ServerThread:
         return loop is self._loop
 
     def stop(self) -> None:
-        """End the thread and close its loop; the next `loop()` starts another."""
+        """Close what is open, end the thread and close its loop; the next `loop()` starts another."""
+        # Also what is being closed already: a block that was left just before the interpreter ends.
+        closing = [one.close() for one in list(self.open)]
+        concurrent.futures.wait(closing, _EXIT_TIMEOUT)
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -61,6 +76,7 @@ class ServerThread:
         """Let go of a thread that did not survive a fork."""
         # The loop object must outlive this: collecting it would close the parent's selector.
         _lost_in_fork.append(self._loop)
+        self.open = set()
         self._lock = threading.Lock()
         self._loop = self._thread = None
 
