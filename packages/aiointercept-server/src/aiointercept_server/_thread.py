@@ -9,6 +9,7 @@ import atexit
 import concurrent.futures
 import os
 import threading
+from typing import Protocol
 
 from ._clock import monotonic
 
