@@ -1,0 +1,222 @@
+"""Leaving the block takes under 0.1 s whatever is still going on, and ends it."""
+
+import asyncio
+import threading
+import time
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from support import fetch, real_server
+
+from aiointercept import CallbackResult, aiointercept
+
+LIMIT = 0.1
+MODES = pytest.mark.parametrize("external", [False, True], ids=["default", "external"])
+
+
+class Scene:
+    """A mock, a client of it and what hangs between them."""
+
+    def __init__(self, m, session, url):
+        self.m, self.session, self.url = m, session, url
+        self.gate = threading.Event()
+        self.pending = []
+        self.open = []
+
+    def ask(self, path="/"):
+        """Begin a request that will not be answered."""
+        self.pending.append(asyncio.ensure_future(self.session.get(self.url + path)))
+
+    async def response(self, path="/"):
+        response = await self.session.get(self.url + path)
+        self.open.append(response)
+        return response
+
+    async def connect(self):
+        _, writer = await asyncio.open_connection(self.m.server_host, self.m.server_port)
+        self.open.append(writer)
+        return writer
+
+    def close(self):
+        self.gate.set()
+        for writer_or_response in self.open:
+            writer_or_response.close()
+
+    async def asked(self):
+        async with asyncio.timeout(5):
+            while self.m.call_count < len(self.pending):
+                await asyncio.sleep(0.001)
+
+
+async def hanging_async_callback(scene):
+    async def callback(url, **kwargs):
+        await asyncio.Event().wait()
+
+    scene.m.get(f"{scene.url}/", callback=callback)
+    scene.ask()
+    await scene.asked()
+
+
+async def stubborn_async_callback(scene):
+    async def callback(url, **kwargs):
+        while not scene.gate.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                continue
+
+    scene.m.get(f"{scene.url}/", callback=callback)
+    scene.ask()
+    await scene.asked()
+
+
+async def hanging_sync_callback(scene):
+    scene.m.get(f"{scene.url}/", callback=lambda url, **kwargs: scene.gate.wait(5))
+    scene.ask()
+    await scene.asked()
+
+
+async def queue_of_sync_callbacks(scene):
+    scene.m.get(f"{scene.url}/", callback=lambda url, **kwargs: scene.gate.wait(5), repeat=True)
+    for _ in range(5):
+        scene.ask()
+    await scene.asked()
+
+
+async def open_stream(scene):
+    async def body():
+        yield b"first"
+        await asyncio.Event().wait()
+
+    scene.m.get(f"{scene.url}/", body=body)
+    response = await scene.response()
+    assert await response.content.readany() == b"first"
+    scene.pending.append(asyncio.ensure_future(response.read()))
+
+
+async def stream_that_never_ends(scene):
+    async def body():
+        while True:
+            yield b"x" * 65536
+
+    scene.m.get(f"{scene.url}/", body=body)
+    response = await scene.response()
+    assert await response.content.readany()
+
+
+async def unread_response(scene):
+    scene.m.get(f"{scene.url}/", body=b"x" * 50_000_000)
+    response = await scene.response()
+    assert response.status == 200
+
+
+async def idle_connection(scene):
+    scene.m.get(f"{scene.url}/")
+    async with scene.session.get(f"{scene.url}/") as response:
+        await response.read()
+
+
+async def connection_without_a_request(scene):
+    await scene.connect()
+
+
+async def half_a_request(scene):
+    writer = await scene.connect()
+    writer.write(b"POST / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 10\r\n\r\nhalf")
+
+
+async def upload_under_way(scene):
+    async def endless():
+        while True:
+            yield b"x" * 65536
+            await asyncio.sleep(0.001)
+
+    scene.pending.append(asyncio.ensure_future(scene.session.post(f"{scene.url}/", data=endless())))
+    await asyncio.sleep(0.01)
+
+
+SCENES = [
+    hanging_async_callback,
+    stubborn_async_callback,
+    hanging_sync_callback,
+    queue_of_sync_callbacks,
+    open_stream,
+    stream_that_never_ends,
+    unread_response,
+    idle_connection,
+    connection_without_a_request,
+    half_a_request,
+    upload_under_way,
+]
+
+
+@MODES
+@pytest.mark.parametrize("begin", SCENES, ids=lambda begin: begin.__name__)
+async def test_leaving_is_quick(begin, external):
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        async with aiointercept(external) as m:
+            scene = Scene(m, session, "https://api.example.com" if external else m.server_url)
+            stack.callback(scene.close)
+            await begin(scene)
+            left_at = time.perf_counter()
+        took = time.perf_counter() - left_at
+        assert took < LIMIT
+
+        # Those who wait for an answer get a connection error, at once as well.
+        async with asyncio.timeout(5):
+            outcomes = await asyncio.gather(*scene.pending, return_exceptions=True)
+        assert [outcome for outcome in outcomes if not isinstance(outcome, aiohttp.ClientError)] == []
+        assert time.perf_counter() - left_at < 2 * LIMIT
+
+
+def test_leaving_a_sync_block_is_quick():
+    gate, asked = threading.Event(), threading.Event()
+
+    def callback(url, **kwargs):
+        asked.set()
+        gate.wait(5)
+        return CallbackResult()
+
+    outcome = []
+
+    def ask(url):
+        try:
+            asyncio.run(fetch(url))
+        except aiohttp.ClientConnectionError as exc:
+            outcome.append(exc)
+
+    with aiointercept() as m:
+        m.get(f"{m.server_url}/", callback=callback)
+        client = threading.Thread(target=ask, args=(m.server_url,))
+        client.start()
+        assert asked.wait(5)
+        left_at = time.perf_counter()
+    assert time.perf_counter() - left_at < LIMIT
+    client.join(5)
+    gate.set()
+    assert len(outcome) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_task_that_waits_for_its_answer_never_reaches_the_real_network(method):
+    async with real_server() as real:
+        url = f"{real.url}/x"
+        entered = asyncio.Event()
+
+        async def callback(url, **kwargs):
+            entered.set()
+            await asyncio.Event().wait()
+
+        async with aiohttp.ClientSession() as session:
+            async with aiointercept(True) as m:
+                m.add(url, method, callback=callback)
+                task = asyncio.ensure_future(session.request(method, url))
+                await entered.wait()
+            with pytest.raises(aiohttp.ServerDisconnectedError):
+                await task
+            assert real.hits == []
+            # A new call is the user's own: the mock is gone, and this is the real network.
+            async with session.request(method, url) as response:
+                assert await response.text() == f"real {method} /x"
