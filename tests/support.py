@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import ClientSession, web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -22,6 +24,31 @@ class RealServer:
     @property
     def url(self) -> str:
         return f"http://localhost:{self.port}"
+
+
+class Names(AbstractResolver):
+    """A resolver for which every name but those of `unknown` is this machine; `asked` are the names it was asked."""
+
+    def __init__(self, unknown: Collection[str] = (), address: str = "127.0.0.1") -> None:
+        self.asked: list[str] = []
+        self._unknown = unknown
+        self._address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        if host in self._unknown:
+            raise OSError(None, f"{host} does not exist")
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        return [
+            ResolveResult(
+                hostname=host, host=self._address, port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
+            )
+        ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from yarl import URL
 from ._active import ActiveRedirection, locate
 from ._location import Address, OutgoingRequest
 
-__all__ = ["CURRENT_ATTEMPT", "Attempt", "Call"]
+__all__ = ["CURRENT_ATTEMPT", "Attempt", "Call", "Way"]
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
@@ -93,9 +93,9 @@ class Call:
         try:
             self.refuse_after_end(attempt)
             return await handler(request)
-        except _DISCONNECTS:
+        except BaseException as exc:
             self._failure = attempt.failure
-            if self._failure is None:
+            if self._failure is None or not isinstance(exc, _DISCONNECTS):
                 raise
         finally:
             CURRENT_ATTEMPT.reset(token)

@@ -11,7 +11,16 @@ from yarl import URL
 if TYPE_CHECKING:
     from ._call import Attempt
 
-__all__ = ["REAL_NETWORK", "Address", "Location", "Origins", "OutgoingRequest", "is_ip_address", "is_loopback"]
+__all__ = [
+    "REAL_NETWORK",
+    "Address",
+    "Location",
+    "Origins",
+    "OutgoingRequest",
+    "bare_host",
+    "is_ip_address",
+    "is_loopback",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,14 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
+def bare_host(host: str) -> str:
+    """Return `host` as it is compared: in lower case and without the dot at the end of a full name."""
+    return host.lower().rstrip(".")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether `host` names this machine: `localhost`, `127.0.0.0/8` or `::1`."""
-    name = host.lower().rstrip(".")
+    name = bare_host(host)
     if name == "localhost" or name.endswith(".localhost"):
         return True
     return is_ip_address(host) and ipaddress.ip_address(host).is_loopback

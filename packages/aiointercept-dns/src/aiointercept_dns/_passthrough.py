@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from yarl import URL
 
 from ._host_map import parse_host
+from ._location import bare_host
 
 __all__ = ["Passthrough"]
 
@@ -31,5 +32,5 @@ class Passthrough:
         """Tell whether a request for `url` is let out."""
         if not self._hosts:
             return False
-        host = (url.raw_host or "").lower().rstrip(".")
+        host = bare_host(url.raw_host or "")
         return (host, None) in self._hosts or (host, url.port) in self._hosts

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import DefaultResolver
-from yarl import URL
 
 from ._host_map import HostMap, Targets
 
@@ -18,9 +17,9 @@ __all__ = ["OriginResolver"]
 class OriginResolver(AbstractResolver):
     """A resolver that knows where some hosts live: `TCPConnector(resolver=OriginResolver({...}))`.
 
-    `targets` maps `"host"` or `"host:port"` to the URL of a server at an IP address. Other hosts are resolved by
-    `fallback`, by default aiohttp's own resolver. A resolver moves a connection and leaves the scheme alone: for an
-    https URL the server has to speak TLS.
+    `targets` maps `"host"`, `"host:port"` or an origin `"https://host"` to the URL of a server at an IP address. Other
+    hosts are resolved by `fallback`, by default aiohttp's own resolver. A resolver moves a connection and leaves the
+    scheme alone: for an https URL the server has to speak TLS.
     """
 
     def __init__(self, targets: Targets, fallback: AbstractResolver | None = None) -> None:
@@ -31,17 +30,21 @@ class OriginResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> "list[ResolveResult]":
         """Return the one address of a known host; raises `OSError` for what nobody can resolve."""
-        address = self._map.find(URL.build(scheme="http", host=host, port=port or None))
+        # A resolver is not told the scheme: an origin stands for its host and port.
+        address = self._map.find(host, port, "https", "http")
         if address is None:
             if self._fallback is None:
                 self._fallback = DefaultResolver()
             return await self._fallback.resolve(host, port, family)
+        lives_in = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        if family not in (socket.AF_UNSPEC, lives_in):
+            raise OSError(f"expected a connector that can reach {host} at {address.host}, got one bound to {family!r}")
         return [
             {
                 "hostname": host,
                 "host": address.host,
                 "port": address.port,
-                "family": socket.AF_INET6 if ":" in address.host else socket.AF_INET,
+                "family": lives_in,
                 "proto": socket.IPPROTO_TCP,
                 "flags": socket.AI_NUMERICHOST,
             }
