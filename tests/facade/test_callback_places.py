@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 from support import fetch
 
-from aiointercept import CallbackResult, _home, aiointercept
+from aiointercept import CallbackResult, _place, aiointercept
 
 STATE = contextvars.ContextVar("state", default="unset")
 
@@ -271,7 +271,7 @@ async def test_a_callback_sees_the_context_variables_of_its_registration(is_asyn
 
 
 async def test_a_callback_whose_loop_is_blocked_is_told_from_one_that_is_slow(monkeypatch):
-    monkeypatch.setattr(_home, "_START_TIMEOUT", 0.05)
+    monkeypatch.setattr(_place, "_START_TIMEOUT", 0.05)
 
     async def callback(url, **kwargs):
         return CallbackResult()
@@ -289,11 +289,11 @@ async def test_a_callback_whose_loop_is_blocked_is_told_from_one_that_is_slow(mo
 
 
 def test_a_loop_may_take_five_seconds_to_start_a_callback():
-    assert _home._START_TIMEOUT == 5.0
+    assert _place._START_TIMEOUT == 5.0
 
 
 async def test_a_callback_that_has_started_has_no_limit(monkeypatch):
-    monkeypatch.setattr(_home, "_START_TIMEOUT", 0.02)
+    monkeypatch.setattr(_place, "_START_TIMEOUT", 0.02)
 
     async def callback(url, **kwargs):
         await asyncio.sleep(0.1)

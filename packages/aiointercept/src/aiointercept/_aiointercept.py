@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -23,11 +23,12 @@ from aiointercept_dns import Passthrough, is_ip_address
 from aiointercept_server import AiointerceptRequest
 
 from ._decorator import decorate
+from ._home import running_loop
 from ._interception import Interception
+from ._life_cycle import Started, Stopped, wait_for
 from ._started import STARTED
 
 if TYPE_CHECKING:
-    import concurrent.futures
     from typing import Never
 
 __all__ = ["aiointercept"]
@@ -35,9 +36,6 @@ __all__ = ["aiointercept"]
 logger = logging.getLogger("aiointercept")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# A teardown that takes longer than this, in seconds, is left to itself.
-_TEARDOWN_TIMEOUT = 5.0
 
 
 class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
@@ -109,7 +107,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         self._registry = registry
         self._address = self._running.address
         STARTED.add(self)
-        return _Started(self)
+        return Started(self)
 
     def stop(self) -> Awaitable[None]:
         """Stop the mock; without effect when it does not run.
@@ -119,13 +117,13 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         """
         running, self._running = self._running, None
         if running is None:
-            return _Stopped(None, lambda: None)
+            return Stopped(None, lambda: None)
         closed = running.close()
-        stopped = _Stopped(closed, lambda: self._judge(running))
-        if _in_async_code():
+        stopped = Stopped(closed, lambda: self._judge(running))
+        if running_loop() is not None:
             return stopped
         stopped.wait()
-        return _Stopped(None, lambda: None)
+        return Stopped(None, lambda: None)
 
     def clear(self) -> None:
         """Forget all registrations and recorded requests; the mock runs on."""
@@ -165,8 +163,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         if running is None:
             return
         closed = running.close()
-        if not _in_async_code():
-            _wait(closed)
+        if running_loop() is None:
+            wait_for(closed)
         self._judge(running, exc)
 
     async def __aenter__(self) -> Self:
@@ -327,49 +325,5 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             self.assert_all_called()
 
 
-class _Started:
-    """What `start()` returns: done already, awaitable for those who write `await m.start()`."""
-
-    def __init__(self, mock: Any) -> None:
-        self._mock = mock
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        yield from ()
-        return self._mock
-
-
-class _Stopped:
-    """What `stop()` returns: awaiting it waits until all is closed and raises what callbacks raised."""
-
-    def __init__(self, closed: "concurrent.futures.Future[None] | None", finish: Callable[[], None]) -> None:
-        self._closed = closed
-        self._finish = finish
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if self._closed is not None:
-            yield from asyncio.wrap_future(self._closed).__await__()
-        self._finish()
-
-    def wait(self) -> None:
-        if self._closed is not None:
-            _wait(self._closed)
-        self._finish()
-
-
 def _given(option: bool | None, default: bool) -> bool:
     return default if option is None else option
-
-
-def _wait(closed: "concurrent.futures.Future[None]") -> None:
-    try:
-        closed.result(_TEARDOWN_TIMEOUT)
-    except TimeoutError:
-        logger.warning("the mock was not torn down within %s s; its thread is stuck", _TEARDOWN_TIMEOUT)
-
-
-def _in_async_code() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -27,7 +27,8 @@ from aiointercept_dns import (
 )
 from aiointercept_server import AiointerceptRequest, ClosedResponse, Listener, Takeover, error_reply, send_reply
 
-from ._home import CallbackCancelledError, Home
+from ._home import Home, running_loop
+from ._place import CallbackCancelledError
 
 __all__ = ["Interception"]
 
@@ -61,7 +62,7 @@ class Interception:
         passthrough_unmatched: bool,
         mock_ip_addresses: bool,
     ) -> None:
-        self.home = Home(_running_loop())
+        self.home = Home(running_loop())
         self.errors: list[BaseException] = []
         self._registry = registry
         self._passthrough = passthrough
@@ -248,10 +249,3 @@ def _fail(request: AiointerceptRequest, error: BaseException) -> None:
 
 def _made_as(request: AiointerceptRequest) -> Attempt | None:
     return request.origin if isinstance(request.origin, Attempt) else None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -20,8 +20,8 @@ from aiointercept_core import (
 from aiointercept_dns import REAL_NETWORK, Address, Attempt, Location, OutgoingRequest
 from aiointercept_server import AiointerceptRequest, Takeover, error_reply
 
-from .._home import CallbackCancelledError
 from .._interception import Interception
+from .._place import CallbackCancelledError
 from ._calls import RequestCall, build_call, call_options
 
 __all__ = ["CompatInterception", "Prefixes"]

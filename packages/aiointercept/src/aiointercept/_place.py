@@ -1,0 +1,142 @@
+"""A place for the user's code to run: an event loop, a context and a thread, as they were at a registration."""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from ._worker import Worker, call_threadsafe, contained, settle
+
+__all__ = ["CallbackCancelledError", "Place"]
+
+# How long a loop may take to start a callback, in seconds; once started, a callback has no limit.
+_START_TIMEOUT = 5.0
+
+
+class CallbackCancelledError(Exception):
+    """A callback was cancelled on its own loop: its block or its loop ended."""
+
+
+class Place:
+    """A loop (`None` for the server's), a context and a thread, as they were at a registration."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context, worker: Worker) -> None:
+        self._loop = loop
+        self._context = context
+        self._worker = worker
+
+    async def call(self, function: Callable[[], Any], *, is_async: bool) -> Any:
+        """Return what `function` returns, awaited if need be."""
+        if is_async:
+            return await self.run(function)
+        result = await self._worker.run(functools.partial(self._context.copy().run, function))
+        if inspect.isawaitable(result):
+            return await self.run(lambda: result)
+        return result
+
+    async def run(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        """Await `make()` in a task on the loop."""
+        home, here = self._loop, asyncio.get_running_loop()
+        if home is None or home is here or home.is_closed():
+            try:
+                return await make()
+            except (KeyboardInterrupt, SystemExit) as exc:
+                raise contained(exc) from exc
+        started: asyncio.Future[None] = here.create_future()
+        done: asyncio.Future[Any] = here.create_future()
+        visit = _Visit(here, started, done, make)
+        home.call_soon_threadsafe(visit.begin, context=self._context.copy())
+        try:
+            await asyncio.wait({started}, timeout=_START_TIMEOUT)
+            if not started.done():
+                visit.abandoned = True
+                raise RuntimeError(
+                    f"a callback could not start within {_START_TIMEOUT:g} s: its event loop {home!r} is blocked; "
+                    "make blocking calls in a thread, or use a sync callback"
+                )
+            return await done
+        except asyncio.CancelledError:
+            visit.abandoned = True
+            if not home.is_closed():
+                home.call_soon_threadsafe(visit.cancel)
+            raise
+
+    async def stream(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """Yield what `source` yields, which is iterated by one task on the loop, one item ahead at most."""
+        here = asyncio.get_running_loop()
+        chunks: asyncio.Queue[tuple[Any, Callable[[], None]]] = asyncio.Queue()
+
+        async def pump() -> None:
+            home = asyncio.get_running_loop()
+            iterator = aiter(source)
+            try:
+                async for chunk in iterator:
+                    taken = home.create_future()
+                    release = functools.partial(call_threadsafe, home, settle, taken)
+                    call_threadsafe(here, chunks.put_nowait, (chunk, release))
+                    await taken
+            finally:
+                aclose = getattr(iterator, "aclose", None)
+                if aclose is not None:
+                    await aclose()
+
+        pumping = asyncio.ensure_future(self.run(pump))
+        getting = asyncio.ensure_future(chunks.get())
+        try:
+            while True:
+                await asyncio.wait({pumping, getting}, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done():
+                    await pumping
+                    return
+                chunk, release = getting.result()
+                yield chunk
+                getting = asyncio.ensure_future(chunks.get())
+                release()
+        finally:
+            getting.cancel()
+            pumping.cancel()
+            await asyncio.wait({pumping, getting})
+
+
+class _Visit:
+    """One awaitable that runs as a task on another loop, with its outcome brought back."""
+
+    def __init__(
+        self,
+        here: asyncio.AbstractEventLoop,
+        started: "asyncio.Future[None]",
+        done: "asyncio.Future[Any]",
+        make: Callable[[], Awaitable[Any]],
+    ) -> None:
+        self.abandoned = False
+        self._here = here
+        self._started = started
+        self._done = done
+        self._make = make
+        self._task: asyncio.Task[Any] | None = None
+
+    def begin(self) -> None:
+        if self.abandoned:
+            return
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._finish)
+        call_threadsafe(self._here, settle, self._started)
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> Any:
+        return await self._make()
+
+    def _finish(self, task: "asyncio.Task[Any]") -> None:
+        if task.cancelled():
+            error: BaseException | None = CallbackCancelledError()
+        else:
+            error = task.exception()
+        if error is not None:
+            call_threadsafe(self._here, settle, self._done, None, error)
+        else:
+            call_threadsafe(self._here, settle, self._done, task.result())
