@@ -154,7 +154,7 @@ async def test_exceptions_in_callbacks(external):
 
 
 @MODES
-async def test_cancellation_in_the_block(external):
+async def test_cancellation_in_the_block(external, caplog):
     async def block(entered):
         async with aiointercept(external) as m:
 
@@ -175,6 +175,8 @@ async def test_cancellation_in_the_block(external):
         with pytest.raises(asyncio.CancelledError):
             await task
     await until_vanished(traces)
+    gc.collect()
+    assert caplog.records == []
 
 
 @MODES

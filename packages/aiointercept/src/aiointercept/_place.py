@@ -46,6 +46,7 @@ class Place:
                 raise contained(exc) from exc
         started: asyncio.Future[None] = here.create_future()
         done: asyncio.Future[Any] = here.create_future()
+        done.add_done_callback(_mark_retrieved)
         visit = _Visit(here, started, done, make)
         home.call_soon_threadsafe(visit.begin, context=self._context.copy())
         try:
@@ -59,8 +60,7 @@ class Place:
             return await done
         except asyncio.CancelledError:
             visit.abandoned = True
-            if not home.is_closed():
-                home.call_soon_threadsafe(visit.cancel)
+            call_threadsafe(home, visit.cancel)
             raise
 
     async def stream(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
@@ -83,6 +83,7 @@ class Place:
                     await aclose()
 
         pumping = asyncio.ensure_future(self.run(pump))
+        pumping.add_done_callback(_mark_retrieved)
         getting = asyncio.ensure_future(chunks.get())
         try:
             while True:
@@ -140,3 +141,9 @@ class _Visit:
             call_threadsafe(self._here, settle, self._done, None, error)
         else:
             call_threadsafe(self._here, settle, self._done, task.result())
+
+
+def _mark_retrieved(future: "asyncio.Future[Any]") -> None:
+    """Keep asyncio from logging an outcome for which nobody waits any more."""
+    if not future.cancelled():
+        future.exception()
