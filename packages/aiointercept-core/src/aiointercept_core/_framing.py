@@ -26,21 +26,22 @@ def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool) ->
     lengths = fields.getall("Content-Length", [])
     if len(lengths) > 1 or not all(_LENGTH.fullmatch(length.strip()) for length in lengths):
         raise ValueError(
-            f"headers: expected one Content-Length of digits or none, got {', '.join(map(repr, lengths))}; "
+            f"headers: expected one Content-Length of digits or none, got {', '.join(map(describe_value, lengths))}; "
             "leave the header out, it is set by itself"
         )
     codings = fields.getall("Transfer-Encoding", [])
     if bodiless:
         if codings and lengths:
             raise ValueError(
-                f"headers: expected Content-Length or Transfer-Encoding, got both, {lengths[0]!r} and {codings[0]!r}; "
+                "headers: expected Content-Length or Transfer-Encoding, got both; "
                 "leave one out, clients refuse them together"
             )
         return
     for coding in codings:
         if coding.strip().lower() != "chunked":
             raise ValueError(
-                f"headers: expected Transfer-Encoding 'chunked' or none, got {coding!r}; leave the header out"
+                f"headers: expected Transfer-Encoding 'chunked' or none, got {describe_value(coding)}; "
+                "leave the header out"
             )
     if not isinstance(body, bytes):
         return
@@ -56,8 +57,8 @@ def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool) ->
             decode_body(body, coding)
         except ValueError as exc:
             raise ValueError(
-                f"headers: expected a body encoded as Content-Encoding {coding!r} says, got {describe_value(body)}; "
-                "leave the header out, or encode the body"
+                f"headers: expected a body encoded as Content-Encoding {describe_value(coding)} says, "
+                f"got {describe_value(body)}; leave the header out, or encode the body"
             ) from exc
 
 
