@@ -37,12 +37,18 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za
 class Connection(web.RequestHandler):
     """One client's connection; `payload` is the body of its latest request, `None` before the first."""
 
-    __slots__ = ("payload", "wire")
+    __slots__ = ("_at_a_start", "payload", "wire")
 
     def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
+        self._at_a_start = True
         self.payload: StreamReader | None = None
         self.wire: asyncio.BaseTransport | None = None
+
+    def begin(self, payload: StreamReader) -> None:
+        """Take note of a request that has `payload` as its body."""
+        self.payload = payload
+        self._at_a_start = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport: aiohttp lets go of it before what is written has been sent."""
@@ -55,14 +61,22 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse `data`, which asyncio would report as a fatal error where aiohttp's parser trips over it."""
-        if not data.startswith(_ORDINARY) and self._is_between_requests() and _REQUEST_LINE.match(data):
-            self._take_any_method()
+        """Parse `data`, and deal with what aiohttp's parser cannot."""
+        payload = self.payload
+        if payload is None or payload.is_eof():
+            if self._at_a_start and not data.startswith(_ORDINARY) and _REQUEST_LINE.match(data):
+                self._take_any_method()
+            self._at_a_start = not data
         try:
             super().data_received(data)
         except Exception as exc:
+            # asyncio would report it as a fatal error of the server's.
             _warn_of(exc)
             self.force_close()
+        if payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
+            # What comes behind a body without an end is the parser's complaint about it, of which the parser
+            # does not tell those who read the body.
+            payload.set_exception(web.RequestPayloadError("a part of the body that is none"))
 
     def handle_error(
         self,
@@ -78,9 +92,6 @@ class Connection(web.RequestHandler):
         response = web.Response(status=status, text=message)
         response.force_close()
         return response
-
-    def _is_between_requests(self) -> bool:
-        return self.payload is None or self.payload.is_eof()
 
     def _take_any_method(self) -> None:
         """Go on with aiohttp's pure Python parser: the compiled one refuses the methods that it does not know."""
@@ -150,7 +161,7 @@ def _make_request(
     task: "asyncio.Task[None]",
     *_future: Any,
 ) -> AiointerceptRequest:
-    connection.payload = payload
+    connection.begin(payload)
     try:
         return AiointerceptRequest(message, payload, connection, writer, task, loop, scheme=scheme, authority=authority)
     except ValueError:

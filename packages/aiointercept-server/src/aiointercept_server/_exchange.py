@@ -5,8 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
-from aiohttp import hdrs, web
-from aiohttp.http import HttpVersion11
+from aiohttp import web
 
 from aiointercept_core import ClosedConnection, Reply
 
@@ -48,8 +47,10 @@ class Exchange:
         takeover = owner.screen(request)
         # An owner who told the URL knows the call as well: nothing has to be guessed from the wire.
         guess = not request.url_was_told
-        if request.body_exists and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-            await _continue(request)
+        if request.expects_continue:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            # The interim response is no part of the final one, whose size decides whether an error can still be told.
+            request.writer.output_size = 0
         if takeover is not None:
             return await takeover(request)
         try:
@@ -81,12 +82,3 @@ async def _ask(answer: Answer, request: AiointerceptRequest) -> Reply:
         # Whatever it is: a `SystemExit` would end the thread on which all mocks of the process are served.
         logger.error("answering %s %s failed", request.method, request.url, exc_info=exc)
         return error_reply(exc)
-
-
-async def _continue(request: web.BaseRequest) -> None:
-    """Tell the client to send its body."""
-    if request.version < HttpVersion11:
-        return
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    # The interim response is no part of the final one, whose size decides whether an error can still be told.
-    request.writer.output_size = 0

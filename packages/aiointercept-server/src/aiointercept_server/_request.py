@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
-from multidict import CIMultiDictProxy, MultiDictProxy
+from aiohttp.http import HttpVersion11
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
@@ -35,6 +36,7 @@ class AiointerceptRequest(web.Request):
         {
             "_asked_url",
             "_canonical_url",
+            "_headers_as_sent",
             "_client_max_fields",
             "_decoded_body",
             "_kwargs",
@@ -50,6 +52,7 @@ class AiointerceptRequest(web.Request):
     # Of the class until they are set: thousands of requests may be kept.
     _asked_url: URL | None = None
     _canonical_url: URL | None = None
+    _headers_as_sent: CIMultiDictProxy[str] | None = None
     _decoded_body: bytes | None = None
     _kwargs: dict[str, Any] | None = None
     _client_max_fields = 0
@@ -59,11 +62,9 @@ class AiointerceptRequest(web.Request):
     url_was_told = False
 
     if TYPE_CHECKING:
-        # Said outright: mypy infers these two of aiohttp too late to see that core's protocol is met.
+        # Said outright: mypy infers it of aiohttp too late to see that core's protocol is met.
         @property
         def method(self) -> str: ...
-        @property
-        def headers(self) -> CIMultiDictProxy[str]: ...
 
     def __init__(self, *args: Any, scheme: str, authority: str) -> None:
         super().__init__(*args)
@@ -87,11 +88,29 @@ class AiointerceptRequest(web.Request):
         self._client_max_fields = 0
 
     @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The headers exactly as sent."""
+        if self._headers_as_sent is None:
+            # aiohttp's parser spells the names that it knows in its own way; the raw ones it leaves alone.
+            fields = ((_text(name), _text(value)) for name, value in self.raw_headers)
+            self._headers_as_sent = CIMultiDictProxy(CIMultiDict(fields))
+        return self._headers_as_sent
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for a word before it sends the body."""
+        return (
+            self._headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+            and self.body_exists
+            and self.version >= HttpVersion11
+        )
+
+    @property
     def url(self) -> URL:
         """The URL as the client asked for it, with its original scheme."""
         if self._asked_url is None:
             scheme, authority = self._served_at
-            self._asked_url = wire_url(self.method, scheme, self.headers.get(hdrs.HOST) or authority, self.raw_path)
+            self._asked_url = wire_url(self.method, scheme, self._headers.get(hdrs.HOST) or authority, self.raw_path)
         return self._asked_url
 
     @url.setter
@@ -194,6 +213,10 @@ class AiointerceptRequest(web.Request):
         # aiohttp closes the files of a form that it remembers once the reply is sent.
         self._post = None
         return fields
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
 
 
 def _decoded(body: bytes, coding: str | None) -> bytes:

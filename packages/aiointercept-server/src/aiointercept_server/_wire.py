@@ -8,6 +8,9 @@ import asyncio
 import contextlib
 import functools
 import logging
+import socket
+import struct
+import sys
 import traceback
 from collections.abc import AsyncIterable
 from email.utils import formatdate
@@ -30,6 +33,8 @@ _JOINED_BODY = 64 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
 _FIRST_CHUNK_GRACE = 0.1
+
+_LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 class WireResponse(web.StreamResponse):
@@ -57,12 +62,11 @@ class WireResponse(web.StreamResponse):
             return self._writer
         writer = self._writer = request.writer
         headers = self.headers
-        is_head = request.method == hdrs.METH_HEAD
         self._is_bodiless = _is_bodiless(request, self.status)
         self._stays_open = request.keep_alive
         if not self._is_bodiless:
             self._frame(request, writer, headers)
-        elif is_head and self._known:
+        elif self._known and request.method == hdrs.METH_HEAD and hdrs.TRANSFER_ENCODING not in headers:
             headers.setdefault(hdrs.CONTENT_LENGTH, str(len(self._known)))
         if hdrs.CONNECTION in headers:
             if "close" in ",".join(headers.getall(hdrs.CONNECTION)).lower():
@@ -180,7 +184,7 @@ async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamRes
             return await send_reply(request, error_reply(exc))
         # Too late for a status: a body cut short is what tells the client.
         if response.ends_with_connection:
-            transport.abort()
+            _reset(transport)
         return ClosedResponse(request)
     finally:
         head.cancel()
@@ -205,6 +209,15 @@ async def _close(body: AsyncIterable[bytes]) -> None:
     if aclose is not None:
         with contextlib.suppress(Exception):
             await aclose()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection in a way that no client takes for the end of a body."""
+    wire = transport.get_extra_info("socket")
+    if wire is not None:
+        # To linger for 0 seconds makes the kernel send a reset when the socket is closed.
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
+    transport.abort()
 
 
 def _is_bodiless(request: web.BaseRequest, status: int) -> bool:

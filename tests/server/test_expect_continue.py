@@ -1,0 +1,69 @@
+"""A client that asks before it sends a body is told to go on, before the body and only then."""
+
+import pytest
+from mock_server import Mock, connect, eventually
+from support import fetch
+
+HEAD = b"POST / HTTP/1.%d\r\nHost: api.example\r\nExpect: 100-Continue\r\nContent-Length: %d\r\n\r\n"
+
+
+async def test_the_word_comes_before_the_body(mock: Mock):
+    mock.registry.post("http://api.example/", repeat=True)
+    async with connect(mock.port) as wire:
+        for _ in range(2):
+            await wire.send(HEAD % (1, 4))
+            interim = await wire.response(bodiless=True)
+            assert (interim.status_line, interim.headers) == ("HTTP/1.1 100 Continue", [])
+            assert (await wire.exchange(b"body")).status == 200
+            assert mock.last.captured_body == b"body"
+
+
+async def test_aiohttp_with_expect100(mock: Mock):
+    mock.registry.post(f"{mock.url}/", status=201)
+    response = await fetch(f"{mock.url}/", "POST", data=b"x" * 100_000, expect100=True)
+    assert response.status == 201
+    assert mock.last.captured_body == b"x" * 100_000
+
+
+async def test_a_client_of_http_1_0_would_not_understand_it(mock: Mock):
+    mock.registry.post("http://api.example/")
+    async with connect(mock.port) as wire:
+        assert (await wire.exchange(HEAD % (0, 4) + b"body")).status_line == "HTTP/1.0 200 OK"
+    assert mock.last.captured_body == b"body"
+
+
+@pytest.mark.parametrize("expect", ["nonsense", "200-ok"])
+async def test_another_expectation_is_taken_for_none(mock: Mock, expect: str):
+    mock.registry.post("http://api.example/")
+    async with connect(mock.port) as wire:
+        head = (HEAD % (1, 4)).replace(b"100-Continue", expect.encode())
+        assert (await wire.exchange(head + b"body")).status == 200
+    assert mock.last.headers["Expect"] == expect
+
+
+async def test_no_word_where_no_body_is_to_come(mock: Mock):
+    mock.registry.post("http://api.example/")
+    async with connect(mock.port) as wire:
+        assert (await wire.exchange(HEAD % (1, 0))).status == 200
+
+
+async def test_an_error_after_the_word_is_told(mock: Mock):
+    def fail(url, **_):
+        raise RuntimeError("told")
+
+    mock.registry.post("http://api.example/", callback=fail)
+    async with connect(mock.port) as wire:
+        await wire.send(HEAD % (1, 4))
+        await wire.response(bodiless=True)
+        response = await wire.exchange(b"body")
+    assert response.status == 500
+    assert b"RuntimeError: told" in response.body
+
+
+async def test_a_client_that_leaves_at_the_word_consumes_nothing(mock: Mock):
+    mock.registry.post("http://api.example/")
+    async with connect(mock.port) as wire:
+        await wire.send(HEAD % (1, 4))
+        await wire.response(bodiless=True)
+    await eventually(lambda: mock.abandoned)
+    assert mock.registry.call_count == 0

@@ -1,0 +1,239 @@
+"""A streamed body: sent as it is produced, closed when the client leaves, and honest about an error in it."""
+
+import asyncio
+import contextlib
+import logging
+
+import aiohttp
+import pytest
+from mock_server import Mock, connect, eventually
+from support import fetch
+
+GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
+URL = "http://api.example/"
+HOST = {"Host": "api.example"}
+
+
+class Recorder:
+    """An async generator function whose life is noted."""
+
+    def __init__(self, chunks: int = 10**9, pause: float = 0.001, error: BaseException | None = None) -> None:
+        self.chunks = chunks
+        self.pause = pause
+        self.error = error
+        self.begun = self.closed = 0
+
+    async def __call__(self):
+        self.begun += 1
+        try:
+            for number in range(self.chunks):
+                yield b"chunk %d;" % number
+                await asyncio.sleep(self.pause)
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.closed += 1
+
+
+def registered(mock: Mock, body, **options):
+    """Register a generator function of which each reply gets a fresh one."""
+    return mock.registry.get(URL, body=body, repeat=True, **options)
+
+
+async def test_each_chunk_is_sent_when_it_is_there(mock: Mock):
+    go_on = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    async def chunks():
+        yield b"first"
+        # The test's loop, from the server's.
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.get(), loop))
+        yield b"second"
+
+    registered(mock, chunks)
+    async with connect(mock.port) as wire, asyncio.timeout(5):
+        await wire.send(GET)
+        await wire.reader.readuntil(b"5\r\nfirst\r\n")
+        go_on.put_nowait(None)
+        await wire.reader.readuntil(b"6\r\nsecond\r\n0\r\n\r\n")
+
+
+async def test_the_head_does_not_wait_for_a_first_chunk_that_keeps_waiting(mock: Mock):
+    has_head = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def chunks():
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(has_head.wait(), loop))
+        yield b"only once the client has the head"
+
+    registered(mock, chunks, status=201)
+    async with connect(mock.port) as wire, asyncio.timeout(5):
+        await wire.send(GET)
+        assert (await wire.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
+        has_head.set()
+        await wire.reader.readuntil(b"has the head\r\n0\r\n\r\n")
+        # And the connection serves on.
+        await wire.send(GET)
+        await wire.reader.readuntil(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+async def test_any_number_of_chunks_each_time_anew(mock: Mock, number: int):
+    body = Recorder(number)
+    registered(mock, body)
+    async with connect(mock.port) as wire:
+        for _ in range(3):
+            assert (await wire.exchange(GET)).body == b"".join(b"chunk %d;" % index for index in range(number))
+    assert (body.begun, body.closed) == (3, 3)
+
+
+async def test_a_generator_lives_in_one_task(mock: Mock):
+    """So that it may hold a timeout or a task group open over its chunks."""
+
+    async def chunks():
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(0))
+            yield b"one"
+            await asyncio.sleep(0)
+            yield b"two"
+
+    registered(mock, chunks)
+    async with connect(mock.port) as wire:
+        assert (await wire.exchange(GET)).body == b"onetwo"
+
+
+async def test_any_buffer_is_a_chunk(mock: Mock):
+    async def chunks():
+        yield bytearray(b"a")
+        yield memoryview(b"bc")
+        yield b""
+        yield b"d"
+
+    registered(mock, chunks)
+    async with connect(mock.port) as wire:
+        assert (await wire.exchange(GET)).body == b"abcd"
+
+
+async def test_the_generator_is_closed_when_the_client_leaves(mock: Mock):
+    body = Recorder()
+    registered(mock, body)
+    async with aiohttp.ClientSession() as session, session.get(mock.url, headers=HOST) as response:
+        await response.content.readany()
+        assert (body.begun, body.closed) == (1, 0)
+    await eventually(lambda: body.closed == 1)
+
+
+async def test_the_generator_is_closed_when_it_waits_while_the_client_leaves(mock: Mock):
+    body = Recorder(pause=3600)
+    registered(mock, body)
+    async with connect(mock.port) as wire:
+        await wire.send(GET)
+        await wire.reader.readuntil(b"chunk 0;")
+    await eventually(lambda: body.closed == 1)
+
+
+async def test_the_generator_is_closed_when_the_listener_closes(mock: Mock):
+    body = Recorder(pause=3600)
+    registered(mock, body)
+    async with connect(mock.port) as wire:
+        await wire.send(GET)
+        await wire.reader.readuntil(b"chunk 0;")
+        mock.close()
+        assert body.closed == 1
+        with contextlib.suppress(ConnectionResetError):
+            await wire.rest()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("told"), ConnectionResetError("told"), SystemExit("told")])
+async def test_an_error_before_the_first_chunk_is_a_500(mock: Mock, error: BaseException, caplog):
+    body = Recorder(0, error=error)
+    registered(mock, body)
+    async with connect(mock.port) as wire:
+        for _ in range(2):
+            response = await wire.exchange(GET)
+            assert response.status == 500
+            assert f"{type(error).__name__}: told" in response.body.decode()
+    assert body.closed == 2
+    assert [record.exc_info[1] for record in caplog.records if record.levelno == logging.ERROR] == [error, error]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("late"), ConnectionResetError("late"), SystemExit("late")])
+async def test_an_error_after_the_first_chunk_cuts_the_body_short(mock: Mock, error: BaseException, caplog):
+    body = Recorder(2, error=error)
+    registered(mock, body)
+    received = b""
+    async with aiohttp.ClientSession() as session, session.get(mock.url, headers=HOST) as response:
+        assert response.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):  # noqa: PT012
+            async for chunk in response.content.iter_any():
+                received += chunk
+    # What was sent before the error has come.
+    assert received == b"chunk 0;chunk 1;"
+    assert body.closed == 1
+    assert [record.exc_info[1] for record in caplog.records if record.levelno == logging.ERROR] == [error]
+
+
+async def test_an_error_is_no_end_for_a_client_of_http_1_0(mock: Mock):
+    """Where the end of the connection is the end of the body, only a reset tells that there should be more."""
+    registered(mock, Recorder(2, error=RuntimeError("late")))
+    async with connect(mock.port) as wire:
+        await wire.send(GET.replace(b"1.1", b"1.0"))
+        await wire.response(bodiless=True)
+        with pytest.raises(ConnectionResetError):
+            await wire.rest()
+
+
+async def test_a_chunk_of_another_type_is_a_500(mock: Mock):
+    async def chunks():
+        yield "text"
+
+    registered(mock, chunks)
+    async with connect(mock.port) as wire:
+        response = await wire.exchange(GET)
+    assert response.status == 500
+    assert b"TypeError: body: expected the async iterable to yield bytes, got 'text'" in response.body
+
+
+async def test_fewer_bytes_than_the_content_length_do_not_hang(mock: Mock):
+    registered(mock, Recorder(1), headers={"Content-Length": "100"})
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await asyncio.wait_for(fetch(mock.url, headers=HOST), 5)
+
+
+async def test_more_bytes_than_the_content_length_are_not_sent(mock: Mock):
+    registered(mock, Recorder(3), headers={"Content-Length": "10"})
+    async with connect(mock.port) as wire:
+        for _ in range(2):
+            assert (await wire.exchange(GET)).body == b"chunk 0;ch"
+
+
+async def test_an_async_iterable_that_is_no_generator(mock: Mock):
+    class Lines:
+        def __aiter__(self):
+            return Recorder(2)()
+
+    mock.registry.get(URL, body=Lines(), repeat=True)
+    async with connect(mock.port) as wire:
+        for _ in range(2):
+            assert (await wire.exchange(GET)).body == b"chunk 0;chunk 1;"
+
+
+async def test_a_slow_reader_holds_the_generator_back(mock: Mock):
+    produced = 0
+
+    async def chunks():
+        nonlocal produced
+        for _ in range(200):
+            produced += 1
+            yield bytes(2**18)
+
+    registered(mock, chunks)
+    async with connect(mock.port) as wire:
+        await wire.send(GET)
+        await wire.response(bodiless=True)
+        before = -1
+        while before != produced:
+            before = produced
+            await asyncio.sleep(0.05)
+        # Of 50 MB no more was produced than the buffers of both ends hold.
+        assert produced < 100
