@@ -4,7 +4,7 @@ A failure is one line; what differs is a note on it, bounded however large the v
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -22,7 +22,10 @@ __all__ = ["CallAssertions"]
 
 R = TypeVar("R", bound=Request)
 
-_CANDIDATES = 50
+# To name the calls nearest to one that is missing, so many distinct ones are searched, the most recent first, and so
+# many compared in detail.
+_SEARCHED = 2000
+_CANDIDATES = 30
 _NAMED = 3
 _NOTED = 10
 
@@ -137,7 +140,7 @@ class CallAssertions(Generic[R]):
         keys = list(self.journal.requests)
         if not keys:
             raise AssertionError(f"{message}none at all")
-        near = nearest(key, dict.fromkeys([*keys[-_CANDIDATES:], *_with_path_of(key, keys)]))
+        near = nearest(key, _candidates(key, keys[: -_SEARCHED - 1 : -1]))
         named = "; ".join(f"{describe_key(other)} (differs in {difference(key, other)})" for other in near)
         raise AssertionError(f"{message}{count_of(self.call_count, 'other')}; nearest: {named}")
 
@@ -150,9 +153,11 @@ class CallAssertions(Generic[R]):
         return f"{len(records)}: {named}{more}"
 
 
-def _with_path_of(key: Key, keys: list[Key]) -> list[Key]:
+def _candidates(key: Key, recent: list[Key]) -> Iterable[Key]:
+    """Return the few of `recent` at which to look closely: the first, and those with the path of `key`."""
     path = key[1].raw_path
-    return [other for other in keys if other[1].raw_path == path][-_CANDIDATES:]
+    same_path = [other for other in recent if other[1].raw_path == path]
+    return dict.fromkeys([*same_path[:_CANDIDATES], *recent[:_CANDIDATES]])
 
 
 def _compare(key: Key, what: str, expected: Any, actual: Any) -> None:

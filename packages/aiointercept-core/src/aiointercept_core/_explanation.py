@@ -14,7 +14,7 @@ from ._wording import count_of, describe_key, shorten
 
 __all__ = ["RegistrationIndex"]
 
-_CANDIDATES = 20
+_PER_CLUE = 5
 _PATTERNS = 50
 _NAMED = 3
 _PATTERNS_NAMED = 2
@@ -33,8 +33,8 @@ class RegistrationIndex:
         for clue in _clues(key):
             keys = self._filed.setdefault(clue, [])
             keys.append(key)
-            if len(keys) > 2 * _CANDIDATES:
-                del keys[:_CANDIDATES]
+            if len(keys) > 2 * _PER_CLUE:
+                del keys[:_PER_CLUE]
 
     def has_origin(self, origin: Origin) -> bool:
         """Tell whether some exact URL of `origin` was registered, used up or not."""
@@ -65,15 +65,15 @@ class RegistrationIndex:
         return f"{head}; nearest: {'; '.join(near)}" if near else f"{head}: nothing is registered"
 
     def _near_keys(self, asked: Key, used_up_after: Callable[[Key], int | None]) -> Iterator[str]:
-        found = chain.from_iterable(reversed(self._filed.get(clue, ())) for clue in _clues(asked))
-        for key in nearest(asked, islice(dict.fromkeys(found), _CANDIDATES), _NAMED):
+        found = chain.from_iterable(self._filed.get(clue, ())[-_PER_CLUE:] for clue in _clues(asked))
+        for key in nearest(asked, dict.fromkeys(found), _NAMED):
             calls = used_up_after(key)
             also = "" if calls is None else f"; {_used_up(calls)}"
             yield f"{describe_key(key)} (differs in {difference(asked, key)}{also})"
 
 
 def _clues(key: Key) -> Iterator[Hashable]:
-    """Yield what a near miss of `key` has in common with it, the most telling first."""
+    """Yield what a near miss of `key` may have in common with it."""
     url = key[1]
     origin, path = origin_of(url), url.raw_path
     folder, _, name = path.rpartition("/")
