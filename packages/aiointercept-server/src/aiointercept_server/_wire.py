@@ -28,8 +28,10 @@ __all__ = ["ClosedResponse", "error_reply", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
-# A larger body is handed to the transport by itself, so that it is not copied to join it to its head.
+# A larger body is not copied to join it to its head, and goes out piece by piece: a transport copies what the socket
+# does not take at once, and stands still meanwhile.
 _JOINED_BODY = 64 * 1024
+_PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
 _FIRST_CHUNK_GRACE = 0.1
@@ -111,7 +113,9 @@ class WireResponse(web.StreamResponse):
         body = b"" if self._is_bodiless else self._known or b""
         if len(body) > _JOINED_BODY:
             writer.send_headers()
-            await writer.write(body)
+            pieces = memoryview(body)
+            for start in range(0, len(body), _PIECE):
+                await writer.write(pieces[start : start + _PIECE])
             body = b""
         await writer.write_eof(body)
 
