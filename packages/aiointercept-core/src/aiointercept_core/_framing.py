@@ -63,12 +63,15 @@ def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool) ->
 
 
 def drop_contradictions(fields: CIMultiDict[str], body: object, *, bodiless: bool) -> None:
-    """Drop each header that `check_framing` would refuse."""
+    """Drop each header that `check_framing` would refuse, and an encoding that nobody here can tell to be true."""
     for name in ("Transfer-Encoding", "Content-Length", "Content-Encoding"):
         alone = CIMultiDict((name, value) for value in fields.getall(name, []))
         try:
             check_framing(alone, body, bodiless=bodiless)
         except ValueError:
             fields.popall(name)
+    coding = ",".join(fields.getall("Content-Encoding", []))
+    if coding and not bodiless and isinstance(body, bytes) and decode_body(body, coding) is None:
+        fields.popall("Content-Encoding")
     if "Transfer-Encoding" in fields or not isinstance(body, bytes):
         fields.popall("Content-Length", None)

@@ -77,6 +77,12 @@ class MockResponse:
         if self.remaining is not None:
             self.remaining -= 1
 
+    def give_back(self) -> None:
+        """Count one request less."""
+        self.call_count -= 1
+        if self.remaining is not None:
+            self.remaining += 1
+
     async def reply(self, request: Request) -> Reply:
         """Return the reply to `request`; what the user's callback or body function raises is raised."""
         if self.exception:

@@ -46,6 +46,10 @@ class ReplyQueue:
             self._position += 1
         return None
 
+    def rewind(self) -> None:
+        """Look again from the first: one that was used up may have been given back."""
+        self._position = self._spent = 0
+
     def used_up_after(self) -> int | None:
         """Return after how many calls everything here was used up, `None` where something is left."""
         return self._spent if self.current() is None else None

@@ -122,16 +122,16 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         """Tell whether a request would be answered now, without consuming anything."""
         return self.peek(method, url) is not None
 
-    def choose(self, request: R) -> Record[R]:
-        """Match `request`, consume its reply and record it, in one step."""
+    def choose(self, request: R, reserved: MockResponse | None = None) -> Record[R]:
+        """Match `request`, consume its reply and record it, in one step; `reserved` is a reply it has already."""
         url = request.url
         key = request_key(request.method, url)
         with self._lock:
-            response = self._find(key, url)
+            response = reserved or self._find(key, url)
             explanation = None
             if response is None:
                 explanation = self._explain(key, url)
-            else:
+            elif reserved is None:
                 response.take()
             record = Record(key, request, response, explanation, missed=response is None)
             self._journal.append(record)
@@ -148,6 +148,27 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         """Return what would answer a request now, without consuming anything."""
         with self._lock:
             return self._find(request_key(method, url), url)
+
+    def reserve(self, method: str, url: URL) -> MockResponse | None:
+        """Consume the reply to a request that is yet to come, and return it: `choose` takes it then."""
+        with self._lock:
+            response = self._find(request_key(method, url), url)
+            if response is not None:
+                response.take()
+        return response
+
+    def release(self, response: MockResponse) -> None:
+        """Give back a reply that was consumed and not used; it is the next one again."""
+        queue: ReplyQueue | None = None
+        with self._lock:
+            response.give_back()
+            match response.matcher:
+                case ExactURL(url):
+                    queue = self._exact.get((response.method, url))
+                case URLPattern(pattern):
+                    queue = self._patterns.get(response.method, {}).get(pattern)
+            if queue is not None:
+                queue.rewind()
 
     @property
     def registrations(self) -> list[MockResponse]:

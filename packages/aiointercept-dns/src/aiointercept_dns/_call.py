@@ -11,7 +11,7 @@ that they still do their part when the patches are out.
 import asyncio
 import socket
 from collections.abc import Coroutine, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, Protocol
 
 from aiohttp import (
@@ -128,11 +128,24 @@ class Call:
 class Attempt:
     """One request that a client sends within a call; whoever serves it may look at it as it was made.
 
-    `first` tells the request that the user made from those that follow within the call. `loop` is the client's;
-    `connector` and `timeout` are what it is sent with, known as soon as it is on its way to the redirection.
+    `first` tells the request that the user made from those that follow within the call. `loop` and `context` are the
+    client's; `connector` and `timeout` are what it is sent with, known as soon as it is on its way to the redirection.
+    `memo` is for whoever said where it goes, and serves it.
     """
 
-    __slots__ = ("_error", "call", "connector", "first", "loop", "redirection", "request", "timeout", "url")
+    __slots__ = (
+        "_error",
+        "call",
+        "connector",
+        "context",
+        "first",
+        "loop",
+        "memo",
+        "redirection",
+        "request",
+        "timeout",
+        "url",
+    )
 
     def __init__(self, call: Call, request: ClientRequest) -> None:
         self.call = call
@@ -141,6 +154,8 @@ class Attempt:
         self.request = request
         self.url = _asked_url(request)
         self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
+        self.memo: Any = None
         self.connector: TCPConnector | None = None
         self.timeout: ClientTimeout | None = None
         self.redirection: ActiveRedirection | None = None

@@ -32,15 +32,20 @@ class Home:
         self._worker.close()
 
     async def run_at(
-        self, loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any, **kwargs: Any
+        self,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        function: Callable[..., Any],
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
-        """Return what `function` returns, called, and awaited if need be, on `loop`."""
+        """Return what `function` returns, called, and awaited if need be, on `loop` in a copy of `context`."""
 
         async def call() -> Any:
             result = function(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
 
-        return await Place(loop, contextvars.copy_context(), self._worker).run(call)
+        return await Place(loop, context, self._worker).run(call)
 
     def bind(self, function: Any) -> Any:
         """Return an async function, for the server's loop, that runs `function` where it belongs.

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import dataclasses
+import functools
 import logging
 import time
 import traceback
@@ -34,8 +35,8 @@ __all__ = ["Interception"]
 
 logger = logging.getLogger("aiointercept")
 
-# Taken once, because tests replace the clock.
-_clock = time.perf_counter
+# Taken once, because tests replace the clock; and wrapped, because clock patchers look for it in every module.
+_clock = functools.partial(time.perf_counter)
 
 _STOPPED = "the mock was stopped while the request waited for its reply"
 
@@ -129,7 +130,7 @@ class Interception:
     async def answer(self, request: AiointerceptRequest) -> Reply:
         """Return the reply to `request`, with an error in the user's code kept for the end of the block."""
         received = _clock()
-        record = self._registry.choose(request)
+        record = self._choose(request)
         try:
             reply = await self._reply(record)
         finally:
@@ -139,6 +140,9 @@ class Interception:
             record.status = reply.status
         record.seconds = _clock() - received
         return reply
+
+    def _choose(self, request: AiointerceptRequest) -> Record[AiointerceptRequest]:
+        return self._registry.choose(request)
 
     async def _reply(self, record: Record[AiointerceptRequest]) -> Reply:
         request = record.request
@@ -217,16 +221,19 @@ class Interception:
         return self._forwarder is not None and (request.url.raw_host, request.url.port) != self.address
 
     async def _forward(self, request: AiointerceptRequest) -> web.StreamResponse:
-        self._registry.record(request, "forwarded to the real network")
+        received = _clock()
+        record = self._registry.record(request, "forwarded to the real network")
         assert self._forwarder is not None
         try:
             body = request.stream() if request.body_exists else None
             request.complete = body is None
             forwarded = await self._forwarded(request, body)
+            record.status = forwarded.status
         except Exception as exc:
             _fail(request, exc)
             return ClosedResponse(request)
         finally:
+            record.seconds = _clock() - received
             request.origin = None
         if forwarded.upgraded:
             return await forwarded.relay(request)

@@ -5,9 +5,9 @@
 
 from yarl import URL
 
-from aiointercept_core import CallbackResult, normalize_url
+from aiointercept_core import CallbackResult
 
 from ._aioresponses import aioresponses
-from ._calls import RequestCall, merge_params
+from ._calls import RequestCall, merge_params, normalize_url
 
 __all__ = ["URL", "CallbackResult", "RequestCall", "aioresponses", "merge_params", "normalize_url"]

@@ -1,20 +1,22 @@
 """`aioresponses`: the interface of that library, on a real server."""
 
+import copy
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from aiohttp import ClientResponse
+from multidict import CIMultiDict
 from yarl import URL
 
-from aiointercept_core import BodySource, MockResponse, Registry, RequestLog, normalize_url
+from aiointercept_core import BodySource, CallbackResult, MockResponse, Registry, RequestLog
 from aiointercept_server import AiointerceptRequest
 
 from .._aiointercept import aiointercept
 from .._decorator import decorate
-from ._calls import RequestCall, build_call, merge_params
-from ._interception import CompatInterception, Prefixes
+from ._calls import RequestCall, build_call, merge_params, normalize_url
+from ._interception import CompatInterception, Manner, Prefixes
 
 __all__ = ["aioresponses"]
 
@@ -29,15 +31,21 @@ class aioresponses:
     the mock when this is used as a decorator. `requests` holds the calls by `(METHOD, URL)`.
     """
 
+    requests: dict[tuple[str, URL], list[RequestCall]]
+
     def __init__(
         self, *, passthrough: Iterable[str] = (), passthrough_unmatched: bool = False, param: str | None = None
     ) -> None:
-        self.requests: RequestLog[RequestCall] = RequestLog()
         self.passthrough_unmatched = passthrough_unmatched
         self._passthrough = [passthrough] if isinstance(passthrough, str) else list(passthrough)
         self._param = param
+        self._begin()
+
+    def _begin(self) -> None:
+        self.requests = RequestLog()
+        self.manners: dict[MockResponse, Manner] = {}
         self._mock = _Mock(self)
-        self.response_classes: dict[MockResponse, type[ClientResponse]] = {}
+        self._stopped: Awaitable[None] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -48,18 +56,24 @@ class aioresponses:
     ) -> None:
         self.stop()
 
+    # Subclasses know `with` only: what they do there is done here as well.
+
     async def __aenter__(self) -> Self:
-        self.start()
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._mock.stop()
+        self.__exit__(kind, exc, traceback)
+        if self._stopped is not None:
+            await self._stopped
 
     def __call__(self, target: F) -> F:
-        """Decorate a function or method, sync or async, which is called with a mock of its own."""
-        return decorate(target, self._fresh, self._param)
+        """Decorate a function or method, sync or async, which is called with this mock, and nothing recorded.
+
+        Where this mock is in use, by a call within a call or a block, it gets one that was made like it.
+        """
+        return decorate(target, self._for_one_call, self._param)
 
     def start(self) -> None:
         """Start to intercept; `RuntimeError` if this mock does so already."""
@@ -67,12 +81,13 @@ class aioresponses:
 
     def stop(self) -> None:
         """Stop to intercept and forget the registrations; the recorded calls stay."""
-        self._mock.stop()
+        self._stopped = self._mock.stop()
+        self.manners.clear()
 
     def clear(self) -> None:
         """Forget the registrations; the recorded calls stay."""
         self._mock.clear()
-        self.response_classes.clear()
+        self.manners.clear()
 
     def add(
         self,
@@ -99,6 +114,8 @@ class aioresponses:
         """
         if timeout:
             exception = TimeoutError("Connection timeout test")
+        elif isinstance(exception, bool):
+            raise TypeError(f"exception: expected an exception or an exception class, got {exception!r}")
         response = self._mock.register(
             url,
             method,
@@ -112,8 +129,18 @@ class aioresponses:
             reason=reason,
             exception=exception,
         )
-        if response_class is not None:
-            self.response_classes[response] = response_class
+        result = None
+        if isinstance(payload, dict | list):
+            # What the test changes in it later is in the replies after that.
+            result = CallbackResult(
+                status=status,
+                payload=payload,
+                headers=CIMultiDict(headers or {}),
+                content_type=content_type,
+                reason=reason,
+            )
+        if result is not None or response_class is not None:
+            self.manners[response] = Manner(response_class, result)
         return response
 
     def head(self, url: str | URL | re.Pattern[str], **options: Any) -> None:
@@ -197,10 +224,13 @@ class aioresponses:
     def _name(self) -> str:
         return type(self).__name__
 
-    def _fresh(self) -> "aioresponses":
-        return type(self)(
-            passthrough=self._passthrough, passthrough_unmatched=self.passthrough_unmatched, param=self._param
-        )
+    def _for_one_call(self) -> "aioresponses":
+        if not self._mock.running:
+            self.requests = RequestLog()
+            return self
+        other = copy.copy(self)
+        other._begin()
+        return other
 
     def _call_count(self) -> int:
         return sum(len(calls) for calls in self.requests.values())
@@ -225,7 +255,15 @@ class _Mock(aiointercept):
 
     def __init__(self, owner: aioresponses) -> None:
         self._owner = owner
-        super().__init__(mock_external_urls=True, passthrough_unmatched=owner.passthrough_unmatched)
+        # A project's settings for native mocks are not for tests that were written without them.
+        super().__init__(
+            mock_external_urls=True, raise_callback_errors=False, assert_all_called=False, assert_all_matched=False
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether it intercepts now."""
+        return self._running is not None
 
     def register(self, *args: Any, **options: Any) -> MockResponse:
         """Register without moving the callback: it runs where the caller is."""
@@ -237,11 +275,4 @@ class _Mock(aiointercept):
         return Registry(lenient=True)
 
     def _make_interception(self, registry: Registry[AiointerceptRequest]) -> CompatInterception:
-        owner = self._owner
-        return CompatInterception(
-            registry,
-            prefixes=Prefixes(owner._passthrough),
-            passthrough_unmatched=owner.passthrough_unmatched,
-            calls=owner.requests,
-            response_classes=owner.response_classes,
-        )
+        return CompatInterception(registry, self._owner, Prefixes(self._owner._passthrough))

@@ -1,17 +1,19 @@
 """Calls: what the caller passed to its session, as tests for aioresponses look at it."""
 
 import copy
+import io
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, FormData
 from multidict import CIMultiDict
 from yarl import URL, Query
 
-from aiointercept_dns import Call
-from aiointercept_server import AiointerceptRequest
+import aiointercept_core
+from aiointercept_core import MockResponse
+from aiointercept_dns import Attempt, Call
 
-__all__ = ["RequestCall", "build_call", "call_options", "merge_params"]
+__all__ = ["ExpectedCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
 
 
 class RequestCall(NamedTuple):
@@ -21,16 +23,12 @@ class RequestCall(NamedTuple):
     kwargs: dict[str, Any]
 
 
-class _SentStream:
-    """The stream that was passed as `data`, as a fresh one over what was sent of it."""
-
-    def __init__(self, request: AiointerceptRequest) -> None:
-        self._request = request
+class SentData(bytes):
+    """What was sent of a stream that was passed as `data`: bytes, and a fresh stream over them for each loop."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        body = self._request.captured_body
-        if body:
-            yield body
+        if self:
+            yield bytes(self)
 
 
 def merge_params(url: str | URL, params: Query = None) -> URL:
@@ -38,14 +36,13 @@ def merge_params(url: str | URL, params: Query = None) -> URL:
     return URL(url).extend_query(params) if params else URL(url)
 
 
-def call_options(call: Call, request: AiointerceptRequest) -> dict[str, Any]:
-    """Return the keyword arguments of `call`, with the session's own headers among the headers."""
-    options = dict(call.options)
-    if hasattr(options.get("data"), "__aiter__"):
-        options["data"] = _SentStream(request)
-    if call.session is not None and call.session.headers:
-        options["headers"] = _with_session_headers(call.session, options.get("headers"))
-    return options
+def normalize_url(url: str | URL) -> URL:
+    """Return the URL that stands for all that are the same as `url`, in the spelling of aioresponses."""
+    normalised = aiointercept_core.normalize_url(url)
+    url = URL(url)
+    # An empty path stays empty, which only shows in the text.
+    spelt = url.with_query(sorted(url.query.items()))
+    return spelt if spelt == normalised else normalised
 
 
 def build_call(method: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> RequestCall:
@@ -53,11 +50,50 @@ def build_call(method: str, args: tuple[Any, ...], options: Mapping[str, Any]) -
     kwargs = {"allow_redirects": True, **options}
     if method == "POST":
         kwargs.setdefault("data", None)
-    try:
-        # What the caller changes later has no part in what it passed.
-        return RequestCall(args, copy.deepcopy(kwargs))
-    except (TypeError, ValueError):
-        return RequestCall(args, kwargs)
+    # What the caller changes later has no part in what it passed.
+    return RequestCall(args, {name: _copied(value) for name, value in kwargs.items()})
+
+
+class ExpectedCall:
+    """A call, from when it is made until its request has come: its record, and the reply reserved for it."""
+
+    __slots__ = ("call", "key", "options", "owner", "recorded", "response", "sent")
+
+    def __init__(self, owner: object, attempt: Attempt, response: MockResponse | None) -> None:
+        self.owner = owner
+        self.key = (attempt.request.method.upper(), normalize_url(attempt.url))
+        self.options = _options(attempt.call)
+        self.call = build_call(self.key[0], attempt.call.args[2:], self.options)
+        self.response = response
+        # What follows a redirect belongs to the same call.
+        self.recorded = not attempt.first
+        self.sent: Any = self.options.get("data")
+
+    def arrive(self, body: bytes) -> None:
+        """Take `body`, as it was received, for a stream or file that can be read only once."""
+        data = self.options.get("data")
+        if _holds_files(data):
+            # The copy was made before anything was read.
+            self.sent = _copied(self.call.kwargs["data"])
+        elif (fresh := _fresh(data, body)) is not None:
+            self.sent = fresh
+            # The record's own, whatever a callback reads of it.
+            self.call.kwargs["data"] = _fresh(data, body)
+
+    def callback_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of the call, with `data` as it can be read now."""
+        options = {"allow_redirects": True, **self.options}
+        if "data" in options:
+            options["data"] = self.sent
+        return options
+
+
+def _options(call: Call) -> dict[str, Any]:
+    """Return the keyword arguments of `call`, with the session's own headers among the headers."""
+    options = {name: value for name, value in call.options.items() if name not in ("method", "str_or_url")}
+    if call.session is not None and call.session.headers:
+        options["headers"] = _with_session_headers(call.session, options.get("headers"))
+    return options
 
 
 def _with_session_headers(session: ClientSession, headers: Any) -> CIMultiDict[str]:
@@ -67,3 +103,30 @@ def _with_session_headers(session: ClientSession, headers: Any) -> CIMultiDict[s
         merged.popall(name, None)
     merged.extend(given)
     return merged
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        # Files, streams, TLS contexts: it stays what it is.
+        return value
+
+
+def _fresh(data: Any, body: bytes) -> Any:
+    """Return a stream or file like `data` over `body`; `None` where `data` can be read more than once."""
+    if hasattr(data, "__aiter__"):
+        return SentData(body)
+    if isinstance(data, io.TextIOBase):
+        return io.StringIO(body.decode("utf-8", "replace"))
+    return io.BytesIO(body) if isinstance(data, io.IOBase) else None
+
+
+def _holds_files(data: Any) -> bool:
+    if isinstance(data, FormData):
+        return True
+    if isinstance(data, Mapping):
+        return any(isinstance(value, io.IOBase) for value in data.values())
+    return isinstance(data, list | tuple) and any(
+        isinstance(value, io.IOBase) for pair in data if isinstance(pair, list | tuple) for value in pair
+    )

@@ -1,30 +1,32 @@
 """A running mock with the manners of aioresponses: it knows the caller's arguments and raises at the caller."""
 
 import asyncio
+import inspect
+import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from aiohttp import ClientConnectionError, ClientResponse
 from yarl import URL
 
 from aiointercept_core import (
+    CallbackResult,
     ClosedConnection,
     MockResponse,
     Record,
     Registry,
     Reply,
-    RequestLog,
-    normalize_url,
     request_details,
 )
-from aiointercept_dns import REAL_NETWORK, Address, Attempt, Location, OutgoingRequest
+from aiointercept_dns import Address, Attempt, Location, OutgoingRequest
 from aiointercept_server import AiointerceptRequest, Takeover, error_reply
 
 from .._interception import Interception
 from .._place import CallbackCancelledError
-from ._calls import RequestCall, build_call, call_options
+from ._calls import ExpectedCall, RequestCall, normalize_url
 
-__all__ = ["CompatInterception", "Prefixes"]
+__all__ = ["CompatInterception", "Manner", "Owner", "Prefixes"]
 
 
 class Prefixes:
@@ -38,28 +40,41 @@ class Prefixes:
         return str(normalize_url(url)).startswith(self._prefixes) or str(url).startswith(self._prefixes)
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a registration answers where core knows nothing of it.
+
+    `response_class` is what the caller gets an instance of. `result` is made into a reply anew for each request,
+    because the test may change its payload in between.
+    """
+
+    response_class: type[ClientResponse] | None = None
+    result: CallbackResult | None = None
+
+
+class Owner(Protocol):
+    """What tests may change while the mock runs."""
+
+    requests: dict[tuple[str, URL], list[RequestCall]]
+    passthrough_unmatched: bool
+    manners: dict[MockResponse, Manner]
+
+
 class CompatInterception(Interception):
-    """An interception that takes every host, records calls, and lets exceptions out where the call was made."""
+    """An interception that takes every host, records calls, and lets exceptions out where the call was made.
+
+    Which reply a call gets is settled when the call is made, and not when its request arrives: of calls that are
+    made at once, the first gets the first reply, however long its body is.
+    """
 
     plain_errors = True
 
-    def __init__(
-        self,
-        registry: Registry[AiointerceptRequest],
-        *,
-        prefixes: Prefixes,
-        passthrough_unmatched: bool,
-        calls: RequestLog[RequestCall],
-        response_classes: dict[MockResponse, type[ClientResponse]],
-    ) -> None:
-        self._calls = calls
-        self._response_classes = response_classes
+    def __init__(self, registry: Registry[AiointerceptRequest], owner: Owner, passthrough: Prefixes) -> None:
+        self._owner = owner
+        # Calls are made in many threads.
+        self._recording = threading.Lock()
         super().__init__(
-            registry,
-            external=True,
-            passthrough=prefixes,
-            passthrough_unmatched=passthrough_unmatched,
-            mock_ip_addresses=True,
+            registry, external=True, passthrough=passthrough, passthrough_unmatched=False, mock_ip_addresses=True
         )
 
     def locate(self, request: OutgoingRequest) -> Location:
@@ -68,21 +83,50 @@ class CompatInterception(Interception):
         if (url.raw_host, url.port) == self.address:
             return Address(*self.address)
         if self._passthrough.covers(url):
-            return REAL_NETWORK
-        response = self._registry.peek(request.method, url)
-        if response is not None and response in self._response_classes:
-            request.attempt.request.response_class = self._response_classes[response]
-        return self._address(request, fallback=not self._registry.claims(url))
+            return None
+        expected = self._expect(request.attempt)
+        claimed = expected.response is not None or self._registry.claims(expected.key[1])
+        let_out = expected.response is None and self._owner.passthrough_unmatched
+        if claimed or let_out:
+            self._record(expected)
+        return None if let_out else self._address(request, fallback=not claimed)
 
     def screen(self, request: AiointerceptRequest) -> Takeover | None:
-        """Record the call behind `request`, once: what follows a redirect belongs to the same call."""
+        """Find out whose call is behind `request`, and record it if that has not been done."""
         takeover = super().screen(request)
-        attempt = request.origin
-        if isinstance(attempt, Attempt) and attempt.first:
-            key = (request.method.upper(), request.canonical_url)
-            call = build_call(request.method, attempt.call.args[2:], call_options(attempt.call, request))
-            self._calls.setdefault(key, []).append(call)
+        if (expected := _expected(request)) is not None:
+            self._record(expected)
         return takeover
+
+    def abandon(self, request: AiointerceptRequest) -> None:
+        """Record a request whose client left before its body was complete."""
+        if (expected := _expected(request)) is not None:
+            expected.arrive(request.captured_body or b"")
+        super().abandon(request)
+
+    def _expect(self, attempt: Attempt) -> ExpectedCall:
+        """Reserve the reply for an attempt, once: several may ask where it goes."""
+        if isinstance(attempt.memo, ExpectedCall) and attempt.memo.owner is self:
+            return attempt.memo
+        response = self._registry.reserve(attempt.request.method, normalize_url(attempt.url))
+        manner = self._owner.manners.get(response) if response is not None else None
+        if manner is not None and manner.response_class is not None:
+            attempt.request.response_class = manner.response_class
+        expected = attempt.memo = ExpectedCall(self, attempt, response)
+        return expected
+
+    def _record(self, expected: ExpectedCall) -> None:
+        with self._recording:
+            if not expected.recorded:
+                expected.recorded = True
+                self._owner.requests.setdefault(expected.key, []).append(expected.call)
+
+    def _choose(self, request: AiointerceptRequest) -> Record[AiointerceptRequest]:
+        expected = _expected(request)
+        if expected is None:
+            return super()._choose(request)
+        expected.arrive(request.captured_body or b"")
+        return self._registry.choose(request, expected.response)
 
     async def _reply(self, record: Record[AiointerceptRequest]) -> Reply:
         request, response = record.request, record.response
@@ -92,36 +136,83 @@ class CompatInterception(Interception):
             return await self._reply_of(response, request)
         except CallbackCancelledError:
             return ClosedConnection()
+        except asyncio.CancelledError:
+            raise
         except BaseException as exc:
-            attempt = request.origin
-            if not isinstance(attempt, Attempt):
-                if isinstance(exc, asyncio.CancelledError):
-                    raise
-                return error_reply(exc)
-            attempt.fail(exc)
-            return ClosedConnection()
+            return _raise_at_caller(exc, request)
 
     async def _reply_of(self, response: MockResponse, request: AiointerceptRequest) -> Reply:
         result = None
         if response.callback is not None:
             result = await self._call_back(response.callback, request)
+            if isinstance(result, _Raised):
+                # It has not answered, so it is asked again, as it is by aioresponses.
+                self._registry.release(response)
+                return _raise_at_caller(result.error, request)
         exception = response.exception
         if exception is not None:
             # `add` of this package takes no bool for it.
             assert not isinstance(exception, bool)
-            raise exception
+            return _raise_at_caller(exception() if isinstance(exception, type) else exception, request)
+        if result is None:
+            manner = self._owner.manners.get(response)
+            result = manner.result if manner is not None else None
         if result is None:
             return await response.registered_reply()
-        return await response.reply_from(result, request)
+        reply = await response.reply_from(result, request)
+        if result.response_class is not None and isinstance(request.origin, Attempt):
+            _change_class(request.origin, result.response_class)
+        return reply
 
     async def _call_back(self, callback: Callable[..., Any], request: AiointerceptRequest) -> Any:
         """Call with the caller's own arguments, on the caller's loop, where aioresponses does."""
-        attempt = request.origin
-        if not isinstance(attempt, Attempt):
+        attempt, expected = request.origin, _expected(request)
+        if not isinstance(attempt, Attempt) or expected is None:
             return await self.home.bind(callback)(request.canonical_url, **request_details(request))
-        options = {"allow_redirects": True, **call_options(attempt.call, request)}
-        return await self.home.run_at(attempt.loop, callback, request.canonical_url, **options)
+        call = _Contained(callback)
+        url = normalize_url(request.url)
+        return await self.home.run_at(attempt.loop, attempt.context, call, url, **expected.callback_options())
 
     def _miss_error(self, record: Record[AiointerceptRequest]) -> Exception:
         method, url = record.key
-        return ClientConnectionError(f"Connection refused: {method} {url}: {record.explanation}")
+        return ClientConnectionError(f"Connection refused: {method} {normalize_url(url)}: {record.explanation}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: BaseException
+
+
+class _Contained:
+    """A callback whose exception is a value, so that any kind comes through tasks and futures as it is."""
+
+    def __init__(self, callback: Callable[..., Any]) -> None:
+        self._callback = callback
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = self._callback(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+        except BaseException as exc:
+            return _Raised(exc)
+
+
+def _expected(request: AiointerceptRequest) -> ExpectedCall | None:
+    memo = request.origin.memo if isinstance(request.origin, Attempt) else None
+    return memo if isinstance(memo, ExpectedCall) else None
+
+
+def _raise_at_caller(error: BaseException, request: AiointerceptRequest) -> Reply:
+    """Have the caller get `error` itself; a client that is not aiohttp is told of it."""
+    if not isinstance(request.origin, Attempt):
+        return error_reply(error)
+    request.origin.fail(error)
+    return ClosedConnection()
+
+
+def _change_class(attempt: Attempt, response_class: type[ClientResponse]) -> None:
+    """Have the caller get an instance of `response_class`, though its response was made when the request was sent."""
+    request = attempt.request
+    request.response_class = response_class
+    if request.response is not None:
+        request.response.__class__ = response_class
