@@ -26,7 +26,7 @@ from ._decorator import decorate
 from ._home import running_loop
 from ._interception import Interception
 from ._life_cycle import Started, Stopped, wait_for
-from ._started import STARTED
+from ._test_run import project_setting, tell_started
 
 if TYPE_CHECKING:
     from typing import Never
@@ -49,7 +49,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
 
     When the block is left without an exception: errors in callbacks are raised, unless `raise_callback_errors` is
     false; with `assert_all_called` a registration that was never used is an `AssertionError`; with
-    `assert_all_matched` so is a request that nothing registered matched.
+    `assert_all_matched` so is a request that nothing registered matched. What is not given here is as pytest's
+    configuration says, the options `aiointercept_raise_callback_errors` and so on: by default only the first holds.
 
     Raises `ValueError` or `TypeError` for hosts that are none, and for what needs `mock_external_urls` without it.
     """
@@ -62,9 +63,9 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         param: str | None = None,
         *,
         mock_ip_addresses: bool = False,
-        raise_callback_errors: bool = True,
-        assert_all_called: bool = False,
-        assert_all_matched: bool = False,
+        raise_callback_errors: bool | None = None,
+        assert_all_called: bool | None = None,
+        assert_all_matched: bool | None = None,
     ) -> None:
         needing = {
             "passthrough": passthrough,
@@ -82,9 +83,9 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         self._passthrough_unmatched = passthrough_unmatched
         self._mock_ip_addresses = mock_ip_addresses
         self._param = param
-        self._raise_callback_errors = raise_callback_errors
-        self._assert_all_called = assert_all_called
-        self._assert_all_matched = assert_all_matched
+        self._raise_callback_errors = _given(raise_callback_errors, project_setting("raise_callback_errors", True))
+        self._assert_all_called = _given(assert_all_called, project_setting("assert_all_called", False))
+        self._assert_all_matched = _given(assert_all_matched, project_setting("assert_all_matched", False))
         self._registry = self._make_registry()
         self._running: Interception | None = None
         self._address: tuple[str, int] | None = None
@@ -106,7 +107,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         self._running = self._make_interception(registry)
         self._registry = registry
         self._address = self._running.address
-        STARTED.add(self)
+        tell_started(self)
         return Started(self)
 
     def stop(self) -> Awaitable[None]:
@@ -177,7 +178,12 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         running, self._running = self._running, None
         if running is None:
             return
-        await asyncio.wrap_future(running.close())
+        closed = running.close()
+        if running_loop() is None:
+            # Another kind of async code, trio's.
+            wait_for(closed)
+        else:
+            await asyncio.wrap_future(closed)
         self._judge(running, exc)
 
     def __call__(self, target: F) -> F:

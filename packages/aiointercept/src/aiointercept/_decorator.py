@@ -2,19 +2,20 @@
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, ExitStack, aclosing
 from typing import Any, TypeVar
-from unittest.mock import DEFAULT
+
+from ._injection import Injection
 
 __all__ = ["decorate"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
 # Both kinds of block: async code uses the one that may wait.
 MakeMock = Callable[[], Any]
+
+_MARK = "__aiointercept_decorated__"
 
 
 def decorate(target: F, make_mock: MakeMock, param: str | None) -> F:
@@ -26,22 +27,39 @@ def decorate(target: F, make_mock: MakeMock, param: str | None) -> F:
     Raises `TypeError` where there is no parameter for the mock.
     """
     if isinstance(target, type):
-        for name in dir(target):
-            method = inspect.getattr_static(target, name)
-            if name.startswith("test") and inspect.isfunction(method):
-                setattr(target, name, decorate(method, make_mock, param))
+        _decorate_tests(target, make_mock, param)
         return target
+    if isinstance(target, staticmethod | classmethod):
+        return type(target)(decorate(target.__func__, make_mock, param))
     if not callable(target):
         raise TypeError(f"expected a function, method or class to decorate, got {target!r}")
-    injection = _Injection(target, param)
+    injection = Injection(target, param)
     decorated: Any = functools.wraps(target)(_wrap(target, make_mock, injection))
     # pytest and unittest.mock would read the patches of a decorated function off its wrapper as well.
     vars(decorated).pop("patchings", None)
+    vars(decorated)[_MARK] = True
     decorated.__signature__ = injection.signature
     return decorated  # type: ignore[no-any-return]
 
 
-def _wrap(function: Callable[..., Any], make_mock: MakeMock, injection: "_Injection") -> Any:
+def _decorate_tests(cls: type, make_mock: MakeMock, param: str | None) -> None:
+    for name in dir(cls):
+        method = inspect.getattr_static(cls, name)
+        function = method.__func__ if isinstance(method, staticmethod | classmethod) else method
+        if not name.startswith("test") or not inspect.isfunction(function):
+            continue
+        # The nearest decorator counts, unless the function has room for one mock more.
+        is_decorated = hasattr(function, _MARK)
+        if is_decorated and name not in vars(cls):
+            continue
+        try:
+            setattr(cls, name, decorate(method, make_mock, param))
+        except TypeError:
+            if not is_decorated:
+                raise
+
+
+def _wrap(function: Callable[..., Any], make_mock: MakeMock, injection: Injection) -> Any:
     """Return a function of the same kind as `function`: fixtures and runners ask which kind it is."""
 
     async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
@@ -49,12 +67,25 @@ def _wrap(function: Callable[..., Any], make_mock: MakeMock, injection: "_Inject
             args, kwargs = injection.arguments(mock, args, kwargs)
             return await function(*args, **kwargs)
 
-    async def async_generator_function(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def async_generator_function(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         async with make_mock() as mock:
             args, kwargs = injection.arguments(mock, args, kwargs)
             async with aclosing(function(*args, **kwargs)) as items:
-                async for item in items:
-                    yield item
+                # What `yield from` does, which async generators lack: what is sent or thrown in reaches the function.
+                step = anext(items)
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        raise
+                    except BaseException as exc:
+                        step = items.athrow(exc)
+                    else:
+                        step = items.asend(sent)
 
     def generator_function(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with make_mock() as mock:
@@ -80,53 +111,6 @@ def _wrap(function: Callable[..., Any], make_mock: MakeMock, injection: "_Inject
     return plain_function
 
 
-async def _await_within(block: AbstractContextManager[Any], result: Awaitable[Any]) -> Any:
+async def _await_within(block: AbstractContextManager[Any], result: Coroutine[Any, Any, Any]) -> Any:
     with block:
         return await result
-
-
-class _Injection:
-    """Which parameter of a function gets the mock, and the signature that is left."""
-
-    def __init__(self, function: Callable[..., Any], param: str | None) -> None:
-        signature = inspect.signature(function)
-        parameters = list(signature.parameters.values())
-        kinds = {parameter.kind for parameter in parameters}
-        # The arguments of unittest.mock.patch come behind those that its caller passes: they are not ours to give.
-        patched = [one for one in getattr(function, "patchings", ()) if one.new is DEFAULT and not one.attribute_name]
-        positional = [parameter for parameter in parameters if parameter.kind in _BY_POSITION]
-        own = positional[: len(positional) - len(patched)]
-        self._keyword: str | None = None
-        self._before: list[inspect.Parameter] = []
-        if param is not None:
-            if param not in signature.parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
-                raise TypeError(f"param: expected a parameter of {function!r}, got {param!r}; it has {signature}")
-            self._keyword = injected = param
-        elif inspect.Parameter.VAR_POSITIONAL in kinds:
-            injected = None
-            self._before = own
-        elif own:
-            injected = own[-1].name
-            self._before = own[:-1]
-        else:
-            raise TypeError(
-                f"expected a positional parameter for the mock, {function!r} has {signature}; "
-                "add one at the end, or name a keyword argument with param="
-            )
-        hidden = {injected, *(parameter.name for parameter in positional[len(own) :])}
-        self.signature = signature.replace(parameters=[one for one in parameters if one.name not in hidden])
-
-    def arguments(
-        self, mock: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with the mock among them."""
-        if self._keyword is not None:
-            return args, {**kwargs, self._keyword: mock}
-        # pytest passes fixtures by keyword. Those before the mock become positional, so that it gets its place.
-        kwargs = dict(kwargs)
-        before = [
-            kwargs.pop(parameter.name, parameter.default)
-            for parameter in self._before[len(args) :]
-            if parameter.name in kwargs or parameter.default is not inspect.Parameter.empty
-        ]
-        return (*args, *before, mock), kwargs

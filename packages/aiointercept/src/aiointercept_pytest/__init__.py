@@ -5,14 +5,25 @@ aiointercept until a fixture is used.
 """
 
 from ._fixtures import aiointercept_external, aiointercept_mock, aiointercept_server
-from ._hooks import pytest_addoption, pytest_configure, pytest_runtest_makereport, pytest_runtest_setup
+from ._hooks import (
+    pytest_addoption,
+    pytest_configure,
+    pytest_runtest_call,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+    pytest_unconfigure,
+)
+from ._test_run import TEST_RUN
 
 __all__ = [
+    "TEST_RUN",
     "aiointercept_external",
     "aiointercept_mock",
     "aiointercept_server",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
+    "pytest_unconfigure",
 ]
