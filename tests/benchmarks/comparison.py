@@ -1,0 +1,57 @@
+"""Numbers out of a run: ratios of paired rounds, medians, growth."""
+
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from benchmarks.driver import Measured, Results
+
+__all__ = ["Ratio", "growth", "median_of", "ratio"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times the other's time one takes: the median of paired rounds, and its quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
+def ratio(results: Results, scenario: str, subject: str, base: str) -> Ratio | None:
+    """Return the ratio of `subject` to `base`, `None` where one of them was not measured."""
+    measured = _find(results, scenario)
+    if measured is None or not measured.values.get(subject) or not measured.values.get(base):
+        return None
+    pairs = zip(measured.values[subject], measured.values[base], strict=True)
+    ratios = [one / other for one, other in pairs if other]
+    if not ratios:
+        return None
+    low, _, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+    return Ratio(median(ratios), low, high)
+
+
+def median_of(results: Results, scenario: str, subject: str) -> float | None:
+    """Return the median of what was measured, in the scenario's unit."""
+    measured = _find(results, scenario)
+    values = measured.values.get(subject) if measured is not None else None
+    return median(values) if values else None
+
+
+def growth(results: Results, subject: str, floor: str = "floor") -> dict[str, float]:
+    """Return by how much the larger sizes of a scenario are slower than its smallest.
+
+    They were measured one after the other, so that each is taken as a ratio to the floor first.
+    """
+    smallest: dict[str, float] = {}
+    factors: dict[str, float] = {}
+    for measured in results.measured:
+        if not measured.grows or (found := ratio(results, measured.scenario, subject, floor)) is None:
+            continue
+        if measured.grows in smallest:
+            factors[measured.scenario] = found.median / smallest[measured.grows]
+        smallest.setdefault(measured.grows, found.median)
+    return factors
+
+
+def _find(results: Results, scenario: str) -> Measured | None:
+    return next((measured for measured in results.measured if measured.scenario == scenario), None)

@@ -1,0 +1,180 @@
+"""One run: subject after subject in rotating rounds, so that whatever slows the machine down slows all of them."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environments import environment
+from benchmarks.scenarios import Scenario
+from benchmarks.subjects import SUBJECTS
+
+__all__ = ["Measured", "Results", "measure"]
+
+_TESTS = Path(__file__).parent.parent
+
+# What does not answer within this many seconds is killed.
+_PATIENCE = 60.0
+
+# A count or an amount of memory is nearly the same each time: one of so many rounds will do.
+_FIGURES_SELDOM = 5
+
+# What precedes the first round, as a share of one.
+_WARM_UP = 0.3
+
+
+@dataclass
+class Measured:
+    """One scenario: the values of each subject, one per round, or why there are none."""
+
+    scenario: str
+    unit: str
+    grows: str
+    values: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Results:
+    """All that a run has measured, and where."""
+
+    date: str
+    command: str
+    machine: str
+    versions: dict[str, str]
+    rounds: int
+    measured: list[Measured]
+
+    def to_json(self) -> str:
+        """Return the results as text from which `from_json` makes them again."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Results":
+        """Return the results that `to_json` wrote."""
+        fields = json.loads(text)
+        measured = [Measured(**one) for one in fields.pop("measured")]
+        return cls(**fields, measured=measured)
+
+
+class _Worker:
+    """A process that measures one subject, begun anew after it had to be killed."""
+
+    def __init__(self, subject: str, python: Path) -> None:
+        self._command = [str(python), "-m", "benchmarks.worker", subject]
+        self._process = self._start()
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watchdog = threading.Timer(_PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            print(json.dumps(command), file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        if not answer:
+            process.communicate()
+            self._process = self._start()
+            return {"missing": f"fails: ended with {process.returncode}, or no answer within {_PATIENCE:g} s"}
+        return dict(json.loads(answer))
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self._command,
+            cwd=_TESTS,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Mocks log what nothing was registered for; nobody reads it, as in a test run that passes.
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+def measure(
+    subjects: Iterable[str],
+    scenarios: Iterable[Scenario],
+    *,
+    rounds: int,
+    seconds: float,
+    command: str = "",
+    tell: Callable[[str], None] = print,
+) -> Results:
+    """Measure `scenarios` of `subjects`, in `rounds` rounds of `seconds` each."""
+    workers: dict[str, _Worker] = {}
+    absent: dict[str, str] = {}
+    versions = {name: importlib.metadata.version(name) for name in ("aiohttp", "aiointercept")}
+    # All peers have what decides the time of a request in the version that ours has.
+    common = [f"{name}=={importlib.metadata.version(name)}" for name in ("aiohttp", "multidict", "yarl")]
+    versions["Python"] = platform.python_version()
+    for name in subjects:
+        requires = SUBJECTS[name].requires
+        try:
+            python = environment([requires, *common, "pytest"]) if requires else Path(sys.executable)
+        except subprocess.CalledProcessError as exc:
+            absent[name] = "cannot be installed"
+            tell(f"{SUBJECTS[name].title} cannot be installed:\n{exc.stderr}")
+        else:
+            workers[name] = _Worker(name, python)
+            if requires:
+                peer, _, versions_of_peer = requires.partition("==")
+                versions[SUBJECTS[name].title if peer in versions else peer] = versions_of_peer
+    measured = []
+    try:
+        for scenario in scenarios:
+            tell(scenario.name)
+            measured.append(_measure(workers, scenario, rounds, seconds))
+            measured[-1].missing |= absent
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return Results(
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        command=command,
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        versions=versions,
+        rounds=rounds,
+        measured=measured,
+    )
+
+
+def _measure(workers: dict[str, _Worker], scenario: Scenario, rounds: int, seconds: float) -> Measured:
+    measured = Measured(scenario.name, scenario.unit, scenario.grows)
+    ready, timed = [], scenario.unit == "s"
+    for name, worker in workers.items():
+        answer = worker.ask(set_up=scenario.name)
+        if "missing" in answer:
+            measured.missing[name] = answer["missing"]
+            worker.ask(tear_down=True)
+        else:
+            ready.append(name)
+            measured.values[name] = []
+            if timed and seconds:
+                worker.ask(run=seconds * _WARM_UP)
+    for turn in range(rounds if timed else max(1, rounds // _FIGURES_SELDOM)):
+        first = turn % max(1, len(ready))
+        for name in (*ready[first:], *ready[:first]):
+            if name in measured.missing:
+                continue
+            answer = workers[name].ask(run=seconds)
+            if "missing" in answer:
+                measured.missing[name] = answer["missing"]
+                del measured.values[name]
+            else:
+                measured.values[name].append(answer["value"])
+    for name in ready:
+        workers[name].ask(tear_down=True)
+    return measured
