@@ -107,12 +107,13 @@ class CallAssertions(Generic[R]):
         """
         key, calls = self._calls(url, method, params)
         request = calls[-1]
+        which = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
         if json is not None:
-            _compare(key, "json", *comparable_json(json, request))
+            _compare(which, "json", *comparable_json(json, request))
         if data is not None:
-            _compare(key, "data", *comparable_data(data, request))
+            _compare(which, "data", *comparable_data(data, request))
         if headers is not None:
-            _compare(key, "headers", *comparable_headers(headers, request, strict=strict_headers))
+            _compare(which, "headers", *comparable_headers(headers, request, strict=strict_headers))
 
     def assert_called_once_with(
         self,
@@ -160,15 +161,17 @@ def _candidates(key: Key, recent: list[Key]) -> Iterable[Key]:
     return dict.fromkeys([*same_path[:_CANDIDATES], *recent[:_CANDIDATES]])
 
 
-def _compare(key: Key, what: str, expected: Any, actual: Any) -> None:
+def _compare(which: str, what: str, expected: Any, actual: Any) -> None:
+    """Raise `AssertionError` where `actual`, sent by the call `which`, is not as expected."""
     # The expected value comes first, so that the `__eq__` of unittest.mock.ANY and its kind decides.
     if not isinstance(actual, Absent) and expected == actual:
         return
-    error = AssertionError(
-        f"{describe_key(key)}: expected {what} {describe_value(expected)}, got {describe_value(actual)}"
-    )
     lines = list(islice(value_differences(what, expected, actual), _NOTED + 1))
     if len(lines) > _NOTED:
         lines[_NOTED:] = ["... and more"]
+    texts = describe_value(expected), describe_value(actual)
+    # Of values that are too large to be seen as a whole, the first place that differs says more.
+    whole = all("..." not in text for text in texts)
+    error = AssertionError(f"{which}: " + (f"expected {what} {texts[0]}, got {texts[1]}" if whole else lines[0]))
     error.add_note("\n".join(lines))
     raise error

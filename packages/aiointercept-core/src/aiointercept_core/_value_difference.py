@@ -31,24 +31,29 @@ def value_differences(where: str, expected: Any, actual: Any, depth: int = _DEPT
             if one is _MISSING or other is _MISSING or one != other:
                 found = True
                 yield from value_differences(f"{where}[{index}]", one, other, depth - 1)
-    if not found:
-        yield f"{where}: {_difference(expected, actual)}"
+    if found:
+        return
+    if type(expected) is type(actual) and isinstance(expected, str | bytes):
+        yield _text_difference(where, expected, actual)
+    else:
+        yield f"{where}: expected {_describe(expected)}, got {_describe(actual)}"
 
 
 def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _difference(expected: Any, actual: Any) -> str:
-    if type(expected) is type(actual) and isinstance(expected, str | bytes):
-        at = common_prefix(expected, actual)
-        start, end = max(0, at - _CONTEXT), at + _CONTEXT
-        if start or end < max(len(expected), len(actual)):
-            return (
-                f"expected length {len(expected)}, got {len(actual)}; from index {at} on "
-                f"expected {_excerpt(expected, start, end)}, got {_excerpt(actual, start, end)}"
-            )
-    return f"expected {_describe(expected)}, got {_describe(actual)}"
+def _text_difference(where: str, expected: Any, actual: Any) -> str:
+    """Say where two texts begin to differ, with what stands around it."""
+    if len(expected) <= 2 * _CONTEXT and len(actual) <= 2 * _CONTEXT:
+        return f"{where}: expected {expected!r}, got {actual!r}"
+    at = common_prefix(expected, actual)
+    start, end = max(0, at - _CONTEXT), at + _CONTEXT
+    lengths = "" if len(expected) == len(actual) else f", expected length {len(expected)}, got {len(actual)}"
+    return (
+        f"{where}: differs at index {at}, expected {_excerpt(expected, start, end)}, "
+        f"got {_excerpt(actual, start, end)}{lengths}"
+    )
 
 
 def _excerpt(text: Any, start: int, end: int) -> str:

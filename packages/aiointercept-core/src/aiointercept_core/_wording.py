@@ -10,7 +10,8 @@ _LIMIT = 200
 _VALUE_LIMIT = 120
 
 _repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = _VALUE_LIMIT
+_repr.maxstring = _VALUE_LIMIT
+_repr.maxother = _LIMIT
 _repr.maxlevel = 3
 _repr.maxdict = 6
 
