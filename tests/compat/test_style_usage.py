@@ -1,6 +1,7 @@
 """Ways in, as tests for aioresponses use them: `with`, decorators, unittest, fixtures, start and stop."""
 
 import asyncio
+import gc
 import importlib
 import os
 import unittest
@@ -367,6 +368,27 @@ async def test_module_level_request_function(mocked):
 def test_sessions_of_several_loops(mocked):
     mocked.get(URL, repeat=True)
     assert [asyncio.run(ask())[0] for _ in range(3)] == [200, 200, 200]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_test_that_closes_nothing():
+    @aioresponses()
+    def check(m):
+        async def ask_twice():
+            session = aiohttp.ClientSession()
+            return [await session.get(URL), await session.get(URL)]
+
+        m.get(URL, body="one")
+        m.get(URL, body="two" * 100_000)
+        loop = asyncio.get_event_loop()
+        first, _ = loop.run_until_complete(ask_twice())
+        assert loop.run_until_complete(first.text()) == "one"
+
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    check()
+    asyncio.set_event_loop(None)
+    # What complains of being left open does it here.
+    gc.collect()
 
 
 def test_names_that_may_be_imported():
