@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ._nearness import common_prefix
-from ._wording import count_of, describe_value
+from ._wording import count_of, describe_value, shorten
 
 __all__ = ["value_differences"]
 
@@ -26,13 +26,14 @@ def value_differences(where: str, expected: Any, actual: Any, depth: int = _DEPT
     elif depth and _is_list(expected) and _is_list(actual):
         if len(expected) != len(actual):
             found = True
-            yield f"{where}: expected {count_of(len(expected), 'item')}, got {len(actual)}"
+            yield f"{shorten(where)}: expected {count_of(len(expected), 'item')}, got {len(actual)}"
         for index, (one, other) in enumerate(zip_longest(expected, actual, fillvalue=_MISSING)):
             if one is _MISSING or other is _MISSING or one != other:
                 found = True
                 yield from value_differences(f"{where}[{index}]", one, other, depth - 1)
     if found:
         return
+    where = shorten(where)
     if type(expected) is type(actual) and isinstance(expected, str | bytes):
         yield _text_difference(where, expected, actual)
     else:

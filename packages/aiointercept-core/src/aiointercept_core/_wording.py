@@ -12,7 +12,7 @@ _VALUE_LIMIT = 120
 _repr = reprlib.Repr()
 _repr.maxstring = _VALUE_LIMIT
 _repr.maxother = _LIMIT
-_repr.maxlevel = 3
+_repr.maxlevel = 4
 _repr.maxdict = 6
 
 
