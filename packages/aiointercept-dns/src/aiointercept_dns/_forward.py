@@ -1,5 +1,6 @@
 """Forwarding a request to the real network, unchanged both ways."""
 
+import io
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class Forwarder:
         method: str,
         url: URL,
         headers: Mapping[str, str],
-        body: AsyncIterable[bytes] | bytes | None,
+        body: AsyncIterable[bytes] | bytes | io.BytesIO | None,
         *,
         like: Attempt | None = None,
     ) -> Forwarded:
@@ -75,6 +76,9 @@ class Forwarder:
         fields.popall(hdrs.EXPECT, None)
         if not is_websocket(fields):
             _drop_hop_by_hop(fields)
+        if isinstance(body, bytes):
+            # aiohttp warns of large bytes, because it cannot know that they are here to stay.
+            body = io.BytesIO(body)
         settings = NetworkSettings.of(like.connector if like is not None else None)
         response = await self._session(settings).request(
             method,

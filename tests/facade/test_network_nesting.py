@@ -1,0 +1,212 @@
+"""Mocks nest and overlap: entered and left in any order, from several loops and threads, each with its own origins."""
+
+import asyncio
+import contextlib
+import itertools
+import threading
+
+import aiohttp
+import pytest
+from aiohttp import BaseConnector, ClientSession, TCPConnector
+from support import Names, fetch, real_server
+
+from aiointercept import aiointercept
+
+
+def classes() -> list[dict]:
+    return [dict(vars(owner)) for owner in (BaseConnector, TCPConnector, ClientSession)]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left():
+    before = classes()
+    yield
+    assert classes() == before
+
+
+async def who(session: ClientSession, url: str) -> str:
+    try:
+        async with session.get(url) as response:
+            return await response.text()
+    except aiohttp.ServerDisconnectedError:
+        return "nobody"
+
+
+def named(name: str, *hosts: str) -> aiointercept:
+    mock = aiointercept(mock_external_urls=True)
+    mock.start()
+    for host in hosts:
+        mock.get(f"https://{host}.example/", body=name, repeat=True)
+    return mock
+
+
+async def test_the_innermost_that_claims_an_origin_answers():
+    async with ClientSession() as session:
+        outer, inner = named("outer", "a", "b"), named("inner", "b", "c")
+        answers = [await who(session, f"https://{host}.example/") for host in "abcd"]
+        assert answers == ["outer", "inner", "inner", "nobody"]
+        # What nobody claims is the innermost one's, and recorded once.
+        assert (inner.call_count, outer.call_count) == (3, 1)
+        await inner.stop()
+        answers = [await who(session, f"https://{host}.example/") for host in "abcd"]
+        assert answers == ["outer", "outer", "nobody", "nobody"]
+        await outer.stop()
+
+
+@pytest.mark.parametrize("left", list(itertools.permutations("xyz")))
+async def test_any_may_be_left_first(left):
+    """With one session over all of it, whose connections to a mock are of no use for another."""
+    async with ClientSession() as session, contextlib.AsyncExitStack() as stack:
+        mocks = {name: named(name, "shared", name) for name in "xyz"}
+        for mock in mocks.values():
+            stack.push_async_callback(mock.stop)
+        remaining = list("xyz")
+        for name in left:
+            assert await who(session, "https://shared.example/") == remaining[-1]
+            for other in "xyz":
+                expected = other if other in remaining else "nobody"
+                assert await who(session, f"https://{other}.example/") == expected
+            remaining.remove(name)
+            await mocks[name].stop()
+
+
+async def test_overlapping_blocks():
+    async with ClientSession() as session:
+        one = named("one", "shared")
+        two = named("two", "shared")
+        assert await who(session, "https://shared.example/") == "two"
+        await one.stop()
+        three = named("three", "shared")
+        assert await who(session, "https://shared.example/") == "three"
+        await two.stop()
+        assert await who(session, "https://shared.example/") == "three"
+        await three.stop()
+
+
+async def test_a_claim_of_an_outer_mock_goes_before_nobodys():
+    """An origin that only an outer mock knows, asked for with a path that it does not know either."""
+    async with ClientSession() as session, aiointercept(mock_external_urls=True) as outer:
+        outer.get("https://a.example/known")
+        async with aiointercept(mock_external_urls=True) as inner:
+            with pytest.raises(aiohttp.ServerDisconnectedError, match="differs in path"):
+                await session.get("https://a.example/unknown")
+            assert (outer.call_count, inner.call_count) == (1, 0)
+            # A used-up registration claims its origin as well.
+            assert (await session.get("https://a.example/known")).status == 200
+            with pytest.raises(aiohttp.ServerDisconnectedError, match="used up after 1 call"):
+                await session.get("https://a.example/known")
+            assert (outer.call_count, inner.call_count) == (3, 0)
+
+
+async def test_passthrough_of_an_inner_mock_lets_out_what_an_outer_one_claims():
+    async with real_server() as real, ClientSession(connector=TCPConnector(resolver=Names())) as session:
+        url = f"http://a.example:{real.port}/"
+        async with aiointercept(mock_external_urls=True) as outer:
+            outer.get(url)
+            async with aiointercept(mock_external_urls=True, passthrough=["a.example"]):
+                assert await who(session, url) == "real GET /"
+            assert outer.call_count == 0
+        async with aiointercept(mock_external_urls=True, passthrough=["a.example"]):
+            async with aiointercept(mock_external_urls=True) as inner:
+                inner.get(url, body="inner")
+                assert await who(session, url) == "inner"
+            assert await who(session, url) == "real GET /"
+
+
+async def test_sixty_four_deep():
+    depth = 64
+    async with ClientSession() as session, contextlib.AsyncExitStack() as stack:
+        mocks = [
+            await stack.enter_async_context(aiointercept(mock_external_urls=True, passthrough=["out.example"]))
+            for _ in range(depth)
+        ]
+        for number, mock in enumerate(mocks):
+            mock.get(f"https://m{number}.example/", body=str(number))
+            mock.get("https://all.example/", body=str(number))
+        answers = [await who(session, f"https://m{number}.example/") for number in range(depth)]
+        assert answers == [str(number) for number in range(depth)]
+        assert await who(session, "https://all.example/") == str(depth - 1)
+        assert await who(session, "https://none.example/") == "nobody"
+        assert [mock.call_count for mock in mocks] == [1] * (depth - 1) + [3]
+
+
+async def test_loops_and_threads_at_once():
+    """Each thread has a mock and an origin of its own; they share the process, and so the patches."""
+    together = threading.Barrier(4)
+
+    async def work(number: int) -> None:
+        async with ClientSession() as session:
+            for turn in range(10):
+                async with aiointercept(mock_external_urls=True) as m:
+                    url = f"https://thread{number}.example/{turn}"
+                    m.get(url, body=f"{number} {turn}", repeat=2)
+                    answers.append((await who(session, url), await who(session, url)) == (f"{number} {turn}",) * 2)
+                    assert m.call_count == 2
+
+    def run(number: int) -> None:
+        together.wait()
+        asyncio.run(work(number))
+
+    answers: list[bool] = []
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    assert answers == [True] * 40
+
+
+async def test_a_mock_of_one_thread_serves_another():
+    def ask() -> None:
+        texts.append(asyncio.run(fetch("https://api.example/")).text)
+
+    texts: list[str] = []
+    async with aiointercept(mock_external_urls=True) as m:
+        m.get("https://api.example/", body="from the other loop")
+        await asyncio.to_thread(ask)
+    assert texts == ["from the other loop"]
+
+
+async def test_a_mock_that_cannot_start_leaves_the_others_alone(monkeypatch):
+    async with aiointercept(mock_external_urls=True) as m, ClientSession() as session:
+        m.get("https://api.example/", body="still here", repeat=True)
+        with pytest.raises(RuntimeError, match="expected a mock that is not running"):
+            m.start()
+        assert await who(session, "https://api.example/") == "still here"
+    monkeypatch.delattr(aiohttp.ClientRequest, "connection_key")
+    with pytest.raises(RuntimeError, match=rf"aiohttp {aiohttp.__version__} cannot be redirected"):
+        await aiointercept(mock_external_urls=True).start()
+
+
+async def test_a_block_that_is_cancelled_or_raises_leaves_nothing():
+    before = classes()
+
+    async def block(then) -> None:
+        async with aiointercept(mock_external_urls=True), aiointercept(mock_external_urls=True):
+            entered.set()
+            await then()
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    entered = asyncio.Event()
+    with pytest.raises(ZeroDivisionError):
+        await block(fail)
+    assert classes() == before
+    entered.clear()
+    task = asyncio.create_task(block(lambda: asyncio.sleep(60)))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert classes() == before
+
+
+async def test_stop_that_is_cancelled_has_taken_the_patches_out():
+    before = classes()
+    mock = await aiointercept(mock_external_urls=True).start()
+    stopping = asyncio.ensure_future(mock.stop())
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert classes() == before
