@@ -1,0 +1,26 @@
+"""Runs of pytest with nothing in them but our plugin and those that are named."""
+
+import pytest
+
+__all__ = ["run_in_process", "run_in_subprocess"]
+
+OURS = "aiointercept_pytest"
+
+
+def run_in_process(pytester: pytest.Pytester, *args: str, plugins: tuple[str, ...] = ()) -> pytest.RunResult:
+    """Run pytest on the files of `pytester` within this process, which is quick."""
+    return pytester.runpytest_inprocess(*_arguments(pytester, plugins), *args)
+
+
+def run_in_subprocess(
+    pytester: pytest.Pytester, *args: str, plugins: tuple[str, ...] = (), timeout: float = 60
+) -> pytest.RunResult:
+    """Run pytest on the files of `pytester` in a process of its own, where `plugins` may do as they like."""
+    return pytester.runpytest_subprocess(*_arguments(pytester, plugins), *args, timeout=timeout)
+
+
+def _arguments(pytester: pytest.Pytester, plugins: tuple[str, ...]) -> list[str]:
+    # This run is about what is named, whatever else is installed.
+    pytester._monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    loaded = [argument for name in (OURS, *plugins) for argument in ("-p", name)]
+    return [*loaded, "-p", "no:cacheprovider", "-W", "error", "-ra"]
