@@ -37,11 +37,12 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za
 class Connection(web.RequestHandler):
     """One client's connection; `payload` is the body of its latest request, `None` before the first."""
 
-    __slots__ = ("_at_a_start", "payload", "wire")
+    __slots__ = ("_at_a_start", "_compiled_parser", "payload", "wire")
 
     def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
         self._at_a_start = True
+        self._compiled_parser: Any = None
         self.payload: StreamReader | None = None
         self.wire: asyncio.BaseTransport | None = None
 
@@ -57,15 +58,15 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of the transport."""
-        self.wire = None
+        self.wire = self._compiled_parser = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse `data`, and deal with what aiohttp's parser cannot."""
         payload = self.payload
         if payload is None or payload.is_eof():
-            if self._at_a_start and not data.startswith(_ORDINARY) and _REQUEST_LINE.match(data):
-                self._take_any_method()
+            if self._at_a_start:
+                self._choose_parser(data)
             self._at_a_start = not data
         try:
             super().data_received(data)
@@ -93,21 +94,32 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
-    def _take_any_method(self) -> None:
-        """Go on with aiohttp's pure Python parser: the compiled one refuses the methods that it does not know."""
-        parser = HttpRequestParserPy(
-            self,
-            self._loop,
-            _READ_SIZE,
-            payload_exception=web.RequestPayloadError,
-            auto_decompress=False,
-            **_LIMITS,
-        )
+    def _choose_parser(self, head: bytes) -> None:
+        """Have aiohttp's pure Python parser take `head` if the compiled one would refuse its method."""
+        if head.startswith(_ORDINARY):
+            if self._compiled_parser is not None:
+                self._swap_parser(self._compiled_parser)
+                self._compiled_parser = None
+        elif self._compiled_parser is None and _REQUEST_LINE.match(head):
+            self._compiled_parser = self._swap_parser(
+                HttpRequestParserPy(
+                    self,
+                    self._loop,
+                    _READ_SIZE,
+                    payload_exception=web.RequestPayloadError,
+                    auto_decompress=False,
+                    **_LIMITS,
+                )
+            )
+
+    def _swap_parser(self, parser: Any) -> Any:
+        """Put `parser` in the place of the one that is used, and return that."""
         # One or the other, by the release of aiohttp; with neither, such a method is answered by 400.
         for name in ("_parser", "_request_parser"):
-            if hasattr(self, name):
+            if used := getattr(self, name, None):
                 setattr(self, name, parser)
-                break
+                return used
+        return None
 
 
 class Server(web.Server):
@@ -171,4 +183,5 @@ def _make_request(
 
 
 def _warn_of(mistake: object) -> None:
-    logger.warning("a client sent what is no HTTP request: %s", mistake)
+    # aiohttp's message has several lines and may hold all that was sent.
+    logger.warning("a client sent what is no HTTP request: %.200s", " ".join(str(mistake).split()))

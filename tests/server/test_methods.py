@@ -1,0 +1,109 @@
+"""A method is any token: also one that aiohttp's compiled parser has never heard of."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from mock_server import Mock, connect, eventually
+from support import fetch
+
+UNHEARD_OF = ["BREW", "X-Y", "GETX", "G", "!#$%&'*+-.^_`|~1A", "PRI"]
+KNOWN = ["GET", "PATCH", "TRACE", "CONNECT", "PROPFIND", "QUERY", "M-SEARCH", "MKCALENDAR", "PURGE"]
+
+
+@pytest.mark.parametrize("method", UNHEARD_OF + [method for method in KNOWN if method != "CONNECT"])
+async def test_a_method_is_served_and_recorded(mock: Mock, method: str):
+    mock.registry.add(f"{mock.url}/pot?size=1", method, status=418)
+    response = await fetch(f"{mock.url}/pot?size=1", method, data=b"tea")
+    assert response.status == 418
+    assert (mock.last.method, mock.last.captured_body) == (method, b"tea")
+    assert str(mock.last.url) == f"{mock.url}/pot?size=1"
+
+
+async def test_in_any_order_on_one_connection(mock: Mock):
+    order = ["GET", "BREW", "GET", "HEAD", "POST", "X-Y", "X-Y", "HEAD", "PURGE", "BREW", "HEAD"]
+    async with connect(mock.port) as wire:
+        for method in order:
+            mock.registry.add("http://api.example/", method)
+            request = f"{method} / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 4\r\n\r\ndata"
+            assert (await wire.exchange(request.encode(), bodiless=method == "HEAD")).status == 200
+    assert [(request.method, request.captured_body) for request in mock.received] == [(m, b"data") for m in order]
+
+
+async def test_the_headers_are_as_sent(mock: Mock):
+    mock.registry.add("http://api.example/", "BREW")
+    async with connect(mock.port) as wire:
+        await wire.exchange(b"BREW / HTTP/1.1\r\nhOST: api.example\r\nX-a: 1\r\nx-A: 2\r\n\r\n")
+    assert list(mock.last.headers.items()) == [("hOST", "api.example"), ("X-a", "1"), ("x-A", "2")]
+
+
+async def test_limits_are_as_wide(mock: Mock):
+    url = f"{mock.url}/{'p' * 100_000}"
+    mock.registry.add(url, "BREW")
+    body = bytes(range(256)) * 4000
+    assert (await fetch(url, "BREW", headers={"X-Long": "x" * 100_000}, data=body)).status == 200
+    assert mock.last.captured_body == body
+
+
+async def test_compressed_and_chunked_bodies_are_as_sent(mock: Mock):
+    async def chunks():
+        for number in range(100):
+            yield b"%d " % number
+
+    mock.registry.add(f"{mock.url}/", "BREW", repeat=True)
+    await fetch(f"{mock.url}/", "BREW", data=chunks(), headers={"Content-Encoding": "x-own"})
+    assert mock.last.captured_body == b"".join([b"%d " % number for number in range(100)])
+    await fetch(f"{mock.url}/", "BREW", data=b"text " * 100, compress=True)
+    assert mock.last.captured_body == b"text " * 100
+    assert mock.last.raw_body != b"text " * 100
+
+
+async def test_one_that_is_not_registered_is_closed_and_recorded(mock: Mock):
+    mock.registry.get(f"{mock.url}/", repeat=True)
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{mock.url}/"):
+            pass
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await session.request("BREW", f"{mock.url}/")
+    assert [request.method for request in mock.received] == ["GET", "BREW"]
+
+
+async def test_a_body_that_looks_like_a_request_is_a_body(mock: Mock):
+    mock.registry.post("http://api.example/", repeat=True)
+    body = b"BREW /pot HTTP/1.1\r\nHost: api.example\r\n\r\n"
+    async with connect(mock.port) as wire:
+        for _ in range(2):
+            await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: %d\r\n\r\n" % len(body))
+            # The head has come before the body, which is then a segment of its own.
+            await eventually(lambda: len(mock.screened) > len(mock.received))
+            await wire.send(body)
+            assert (await wire.response()).status == 200
+    assert [(request.method, request.captured_body) for request in mock.received] == [("POST", body)] * 2
+
+
+async def test_in_pieces_the_first_of_which_shows_it(mock: Mock):
+    mock.registry.add("http://api.example/", "BREW", repeat=True)
+    async with connect(mock.port) as wire:
+        for piece in (b"BREW / HT", b"TP/1.1\r\nHost: api", b".example\r\n", b"\r\n"):
+            await wire.send(piece)
+            await asyncio.sleep(0.01)
+        assert (await wire.response()).status == 200
+
+
+async def test_in_pieces_that_are_too_small_it_is_refused_and_not_misread(mock: Mock):
+    mock.registry.add("http://api.example/", "BREW", repeat=True)
+    async with connect(mock.port) as wire:
+        await wire.send(b"B")
+        await asyncio.sleep(0.01)
+        await wire.send(b"REW / HTTP/1.1\r\nHost: api.example\r\n\r\n")
+        assert (await wire.response()).status in (200, 400)
+    assert {request.method for request in mock.received} <= {"BREW"}
+
+
+async def test_connect_has_no_body(mock: Mock):
+    """What follows it would be a tunnel, of which no end can be waited for."""
+    mock.registry.add("http://api.example:443/", "CONNECT", status=405)
+    async with connect(mock.port) as wire:
+        await wire.send(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n")
+        assert (await wire.response()).status == 405
+    assert mock.last.captured_body is None
