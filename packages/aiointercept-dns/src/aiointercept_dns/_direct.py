@@ -76,7 +76,8 @@ class _VisitedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> "list[ResolveResult]":
-        answer = asyncio.run_coroutine_threadsafe(self._resolver.resolve(host, port, family), self._home)
+        # As aiohttp calls it: not every resolver takes the family by position.
+        answer = asyncio.run_coroutine_threadsafe(self._resolver.resolve(host, port, family=family), self._home)
         return await asyncio.wrap_future(answer)
 
     async def close(self) -> None:
