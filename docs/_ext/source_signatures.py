@@ -23,6 +23,9 @@ from sphinx.environment import BuildEnvironment
 # Where a name is published by two packages, the first one counts.
 PACKAGES = ("aiointercept", "aiointercept_core", "aiointercept_server", "aiointercept_dns", "aiointercept.compat")
 
+# Other projects, to whose documentation only the published site links.
+OTHERS = ("aiohttp", "asyncio", "collections", "concurrent", "io", "multidict", "re", "socket", "types", "yarl")
+
 # What a name stands for that is not public, or leaves no trace of where it comes from.
 ALIASES = {
     "ClientHandlerType": "aiohttp.ClientHandlerType",
@@ -119,24 +122,33 @@ def process_signature(
         parameters, _, private = from_function(init, bound=True)
         # Users do not make what is made from private things.
         return "" if private else parameters, None
+    if name.startswith("aiointercept_pytest."):
+        # A fixture is not called by those who use it.
+        return "", None
     function = inspect.unwrap(getattr(value, "__func__", value))
     if not inspect.isfunction(function):
         return None
     return from_function(function, bound=what == "method")[:2]
 
 
-def resolve_private(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> Any:
-    """Link the private name under which something was defined to its public one."""
+def resolve_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> Any:
+    """Link the private name under which something was defined to its public one; show short names of others."""
     target = node["reftarget"]
-    public = published().get(target.rpartition(".")[2])
-    if node.get("refdomain") != "py" or public in (None, target) or not target.startswith("aiointercept"):
+    name = target.rpartition(".")[2]
+    if node.get("refdomain") != "py":
         return None
-    text = nodes.inline(text=public.rpartition(".")[2])
+    if target.partition(".")[0] in OTHERS:
+        return nodes.inline(text=name)
+    public = published().get(name)
+    if public in (None, target) or not target.startswith("aiointercept"):
+        return None
+    text = nodes.inline(text=name)
     return env.domains.python_domain.resolve_xref(env, node["refdoc"], app.builder, "class", public, node, text)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("autodoc-process-signature", process_signature)
-    app.connect("missing-reference", resolve_private)
+    # After intersphinx, which knows where the names of others are documented.
+    app.connect("missing-reference", resolve_name, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
