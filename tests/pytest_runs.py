@@ -2,6 +2,11 @@
 
 import pytest
 
+# A run within this process forgets what it was the first to import: these may not be there twice.
+import requests  # noqa: F401
+
+import aiointercept  # noqa: F401
+
 __all__ = ["run_in_process", "run_in_subprocess"]
 
 OURS = "aiointercept_pytest"

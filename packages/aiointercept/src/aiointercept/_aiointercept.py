@@ -55,6 +55,9 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
     Raises `ValueError` or `TypeError` for hosts that are none, and for what needs `mock_external_urls` without it.
     """
 
+    _running: Interception | None = None
+    _address: tuple[str, int] | None = None
+
     def __init__(
         self,
         mock_external_urls: bool = False,
@@ -87,8 +90,6 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         self._assert_all_called = _given(assert_all_called, project_setting("assert_all_called", False))
         self._assert_all_matched = _given(assert_all_matched, project_setting("assert_all_matched", False))
         self._registry = self._make_registry()
-        self._running: Interception | None = None
-        self._address: tuple[str, int] | None = None
 
     def __repr__(self) -> str:
         where = self.server_url if self._address is not None else "not started"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ._evidence import evidence_of
-from ._options import CHECKS, mock_options
+from ._options import CHECKS, mock_options, refuse
 
 if TYPE_CHECKING:
     from aiointercept import aiointercept
@@ -65,7 +65,11 @@ def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointe
     from aiointercept import aiointercept  # noqa: PLC0415
 
     made = {name: value for name, value in options.items() if name not in CHECKS}
-    with aiointercept(**made, **_NO_CHECKS) as mock:
+    try:
+        mock = aiointercept(**made, **_NO_CHECKS)
+    except (TypeError, ValueError) as exc:
+        refuse(str(exc))
+    with mock:
         evidence_of(item).use(mock)
         yield mock
         mock.check(**_checks(item, options))

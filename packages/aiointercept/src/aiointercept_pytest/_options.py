@@ -9,8 +9,9 @@ from ._test_run import TEST_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
-__all__ = ["CHECKS", "MARKER", "mock_options"]
+__all__ = ["CHECKS", "MARKER", "mock_options", "refuse"]
 
 MARKER = "aiointercept"
 
@@ -31,21 +32,22 @@ def mock_options(item: "pytest.Item") -> dict[str, Any]:
     return options
 
 
+def refuse(message: str) -> "NoReturn":
+    """Fail the test with what is wrong about its marker, and no traceback: it would show none of the user's code."""
+    pytest.fail(f"@pytest.mark.{MARKER}: {message}", pytrace=False)
+
+
 def _check_marker(marker: "pytest.Mark") -> None:
     if marker.args:
-        pytest.fail(
-            f"@pytest.mark.{MARKER}: expected keyword arguments only, got {marker.args!r}; "
-            "write passthrough=[...] and the like",
-            pytrace=False,
+        refuse(
+            f"expected keyword arguments only, got {', '.join(map(repr, marker.args))}; "
+            "write passthrough=[...] and the like"
         )
     from aiointercept import aiointercept  # noqa: PLC0415
 
     known = [name for name in inspect.signature(aiointercept).parameters if name != "param"]
     if unknown := sorted(set(marker.kwargs) - set(known)):
-        pytest.fail(
-            f"@pytest.mark.{MARKER}: expected options among {', '.join(known)}; got {', '.join(unknown)}",
-            pytrace=False,
-        )
+        refuse(f"expected options among {', '.join(known)}; got {', '.join(unknown)}")
 
 
 def _farthest_first(node: Any) -> "Iterable[pytest.Mark]":
