@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import ClientSession, web
@@ -55,6 +56,7 @@ class Names(AbstractResolver):
 async def real_server(
     handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] | None = None,
     host: str = "127.0.0.1",
+    ssl: SSLContext | None = None,
     **options,
 ) -> AsyncIterator[RealServer]:
     """Run a server on loopback whose default reply is `real METHOD PATH`."""
@@ -68,7 +70,7 @@ async def real_server(
 
     runner = web.ServerRunner(web.Server(serve, access_log=None, **options), shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, host, 0)
+    site = web.TCPSite(runner, host, 0, ssl_context=ssl)
     await site.start()
     server.port = runner.addresses[0][1]
     try:
