@@ -91,7 +91,7 @@ BAD_OPTIONS = [
     *cases("body", ValueError, "body: expected a str that can be encoded as UTF-8, got {}; pass bytes", "\ud800"),
     *cases("payload", TypeError, SERIALISABLE + "{}: Object of type set is not ... pass text with body=", {1, 2}),
     *cases("json", TypeError, SERIALISABLE + "{} ... convert it", {"a": object}, {(1, 2): 3}),
-    *cases("payload", ValueError, SERIALISABLE + "[[[[...]]]]: Circular reference ... convert it", recursive()),
+    *cases("payload", ValueError, SERIALISABLE + "[[[[[...]]]]]: Circular reference ... convert it", recursive()),
     ({"payload": deep()}, ValueError, [SERIALISABLE, "convert it"]),
     ({"payload": Hostile()}, TypeError, [SERIALISABLE, "convert it"]),
     ({"json": 1, "payload": 1}, ValueError, ["json and payload are two names", "got both; pass one of them"]),

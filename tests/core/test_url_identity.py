@@ -108,11 +108,11 @@ def test_two_urls(one, other):
         assert choose(registry, "GET", asked).response is None
 
 
-@pytest.mark.parametrize("text", sorted({url for pair in SAME + DIFFERENT for url in pair}))
-def test_text_and_url_object_are_normalised_alike(text):
-    normalised = normalize_url(text)
-    assert normalize_url(URL(text)) == normalised
-    assert normalize_url(URL(str(URL(text)), encoded=True)) == normalised
+def test_text_and_url_object_are_normalised_alike():
+    for text in {url for pair in SAME + DIFFERENT for url in pair}:
+        normalised = normalize_url(text)
+        assert normalize_url(URL(text)) == normalised
+        assert normalize_url(URL(str(URL(text)), encoded=True)) == normalised
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_huge_urls():
 
 # Any URL: what people write, what libraries build, and what stands on a wire.
 
-PROPERTY = settings(max_examples=80, derandomize=True, deadline=None, database=None)
+PROPERTY = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 
 # Control characters that URL parsers strip are no part of a URL; lone surrogates are no text.
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n"), max_size=8)

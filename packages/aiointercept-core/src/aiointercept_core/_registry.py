@@ -200,7 +200,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def _forget_registrations(self) -> None:
         self._exact: dict[Key, ReplyQueue] = {}
         self._patterns: dict[str, dict[re.Pattern[str], ReplyQueue]] = {}
-        self._pattern_memo: dict[Key, list[ReplyQueue]] = {}
+        self._pattern_memo: dict[tuple[str, str], list[ReplyQueue]] = {}
         self._index = RegistrationIndex()
         self._count = 0
 
@@ -238,14 +238,15 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def _matching_patterns(self, method: str, url: URL) -> list[ReplyQueue]:
         """Return the queues of the patterns that match `url`, in order. Callers hold the lock."""
-        matching = self._pattern_memo.get((method, url))
+        # By its text: a URL equals another that has a slash for its empty path, and a pattern tells them apart.
+        text = str(url)
+        matching = self._pattern_memo.get((method, text))
         if matching is None:
-            text = str(url)
             queues = self._patterns.get(method, {})
             matching = [queue for pattern, queue in queues.items() if pattern.match(text)]
             if len(self._pattern_memo) >= _PATTERN_MEMO_SIZE:
                 self._pattern_memo.clear()
-            self._pattern_memo[method, url] = matching
+            self._pattern_memo[method, text] = matching
         return matching
 
     def _explain(self, key: Key, url: URL) -> str:

@@ -48,10 +48,10 @@ def request_details(request: Request) -> dict[str, Any]:
     for name, value in request.url.query.items():
         query.setdefault(name, []).append(value)
     body = request.body
-    return {"headers": request.headers, "query": query, "json": parse_json(body), "data": body}
+    return {"headers": request.headers, "query": query, "json": _parse_json(body), "data": body}
 
 
-def parse_json(body: bytes | None) -> Any:
+def _parse_json(body: bytes | None) -> Any:
     """Return the value that `body` holds as JSON, or `None` where it holds none."""
     if not body:
         return None

@@ -1,0 +1,20 @@
+"""A pattern is matched against the URL's text as it was asked for, whichever spelling of the URL came first."""
+
+import re
+
+import pytest
+from yarl import URL
+
+from aiointercept_core import PlainRequest, Registry
+
+SPELLINGS = ["http://example.com", "http://example.com/"]
+
+
+@pytest.mark.parametrize("order", [SPELLINGS, SPELLINGS[::-1]], ids=["bare first", "slash first"])
+def test_two_spellings_of_one_url_are_two_texts(order):
+    registry = Registry()
+    bare = registry.get(re.compile(r"^http://example\.com$"), repeat=True)
+    slash = registry.get(re.compile(r"^http://example\.com/$"), repeat=True)
+    for text in order * 2:
+        expected = bare if text == SPELLINGS[0] else slash
+        assert registry.choose(PlainRequest("GET", URL(text))).response is expected
