@@ -108,8 +108,10 @@ class Call:
 
         Whoever made the call had that redirection in mind, so that the real network is no place to go now.
         """
-        if all(redirection.end_reason is None for redirection in self.redirections):
-            return
+        if any(redirection.end_reason is not None for redirection in self.redirections):
+            self._refuse_what_it_knew(attempt)
+
+    def _refuse_what_it_knew(self, attempt: "Attempt") -> None:
         outgoing = attempt.outgoing(socket.AF_UNSPEC)
         redirection, location = locate(self.redirections, outgoing)
         if redirection is not None and redirection.end_reason is not None and isinstance(location, Address):
@@ -152,7 +154,7 @@ class Attempt:
         self.first = not call.attempted
         call.attempted = True
         self.request = request
-        self.url = _asked_url(request)
+        self.url = _asked_url(request.url)
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
         self.memo: Any = None
@@ -181,6 +183,8 @@ class Attempt:
 CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("aiointercept_attempt", default=None)
 
 
-def _asked_url(request: ClientRequest) -> URL:
-    url = request.url.with_user(None).with_fragment(None)
+def _asked_url(url: URL) -> URL:
+    # Mostly there is nothing to drop: the same object is found at once in the memos of those who are told it.
+    if url.raw_user is not None or url.raw_password is not None or url.raw_fragment:
+        url = url.with_user(None).with_fragment(None)
     return url.with_scheme(_SCHEMES[url.scheme]) if url.scheme in _SCHEMES else url
