@@ -193,6 +193,15 @@ async def test_patterns(m, pattern, asked, matches):
     assert await statuses(1, asked) == [200 if matches else None]
 
 
+@pytest.mark.parametrize("first", ["http://example.com", "http://example.com/"])
+async def test_a_pattern_tells_an_empty_path_from_a_slash(m, first):
+    m.get(re.compile(r"^http://example\.com$"), status=201, repeat=True)
+    m.get(re.compile(r"^http://example\.com/$"), status=202, repeat=True)
+    await statuses(1, first)
+    assert await statuses(1, "http://example.com") == [201]
+    assert await statuses(1, "http://example.com/") == [202]
+
+
 async def test_a_pattern_sees_the_params(m):
     m.get(re.compile(r"^http://api\.example\.com/v1/things\?page=\d+&size=10$"), status=200, repeat=True)
     assert await statuses(1, params={"size": 10, "page": 3}) == [200]

@@ -70,7 +70,7 @@ class ExpectedCall:
         self.sent: Any = self.options.get("data")
 
     def arrive(self, body: bytes) -> None:
-        """Take `body`, as it was received, for a stream or file that can be read only once."""
+        """Take `body`, as far as it was received, for a stream or file that can be read only once."""
         data = self.options.get("data")
         if _holds_files(data):
             # The copy was made before anything was read.

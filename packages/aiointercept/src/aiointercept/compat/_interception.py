@@ -89,7 +89,10 @@ class CompatInterception(Interception):
         let_out = expected.response is None and self._owner.passthrough_unmatched
         if claimed or let_out:
             self._record(expected)
-        return None if let_out else self._address(request, fallback=not claimed)
+        if let_out:
+            return None
+        expected.arrive(b"")
+        return self._address(request, fallback=not claimed)
 
     def screen(self, request: AiointerceptRequest) -> Takeover | None:
         """Find out whose call is behind `request`, and record it if that has not been done."""
