@@ -27,5 +27,7 @@ def run_in_subprocess(
 def _arguments(pytester: pytest.Pytester, plugins: tuple[str, ...]) -> list[str]:
     # This run is about what is named, whatever else is installed.
     pytester._monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    # The summary has one line for each test, cut to the width of the terminal.
+    pytester._monkeypatch.setenv("COLUMNS", "300")
     loaded = [argument for name in (OURS, *plugins) for argument in ("-p", name)]
     return [*loaded, "-p", "no:cacheprovider", "-W", "error", "-ra"]

@@ -18,9 +18,11 @@ _MAX_WIDTH = 400
 
 def describe(views: Sequence[View]) -> str:
     """Return the section for `views`, empty where there are none; it is bounded, however much they received."""
+    # A mock that nobody spoke to says something only where there is no other.
+    views = [view for view in views if view.records or view.registrations] or views
     parts = [_describe_mock(view) for view in views[-_MAX_MOCKS:]]
     if len(views) > _MAX_MOCKS:
-        parts.insert(0, f"({len(views) - _MAX_MOCKS} mocks before these)")
+        parts.insert(0, "(mocks before these are left out)")
     return "\n\n".join(parts)
 
 
@@ -44,8 +46,13 @@ def _row(record: "Record[Any]") -> tuple[str, str, str, str, str]:
     # Without a time, no reply was chosen: the client left before, or still waits.
     took = "-" if record.seconds is None else f"{record.seconds * 1000:.2f} ms"
     status = record.status or ("-" if record.seconds is None else "closed")
-    outcome = "matched" if record.response is not None else f"not matched: {record.explanation}"
-    return method, str(url), str(status), took, outcome
+    return method, str(url), str(status), took, "matched" if record.response is not None else _why_not(record)
+
+
+def _why_not(record: "Record[Any]") -> str:
+    # The line has named the request already.
+    why = (record.explanation or "").removeprefix(f"nothing registered matches {' '.join(map(str, record.key))}")
+    return f"not matched: {why.lstrip(':; ')}"
 
 
 def _table(rows: Sequence[tuple[str, str, str, str, str]]) -> list[str]:

@@ -1,0 +1,213 @@
+"""What the end of a test asks of its mock: errors of callbacks, unused registrations, requests nobody registered."""
+
+import pytest
+from pytest_runs import run_in_process
+
+pytest_plugins = ["pytester"]
+
+COMMON = """
+import pytest
+import requests
+
+from aiointercept import aiointercept
+
+
+def fail(url, **_):
+    raise LookupError(f"failed at {url.path}")
+
+
+def ask_failing(m, path="/x"):
+    m.get(f"{m.server_url}{path}", callback=fail)
+    assert requests.get(f"{m.server_url}{path}").status_code == 500
+
+
+def leave_unused(m):
+    m.get(f"{m.server_url}/never")
+
+
+def ask_unmatched(m):
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{m.server_url}/unknown")
+
+"""
+
+
+@pytest.fixture
+def run(pytester):
+    def run(source, *args):
+        pytester.makepyfile(COMMON + source)
+        return run_in_process(pytester, "--tb=short", *args)
+
+    return run
+
+
+def test_a_callbacks_error_is_the_error_of_its_test_at_teardown(run):
+    result = run(
+        """
+@pytest.mark.parametrize("fixture", ["aiointercept_mock", "aiointercept_external", "aiointercept_server"])
+class TestIt:
+    def test_one(self, fixture, request):
+        ask_failing(request.getfixturevalue(fixture))
+
+    def test_several(self, fixture, request):
+        ask_failing(request.getfixturevalue(fixture), "/y")
+        ask_failing(request.getfixturevalue(fixture), "/z")
+
+    def test_next(self, fixture, request):
+        pass
+
+
+def test_server_by_name(aiointercept_server):
+    ask_failing(aiointercept_server, "/by-name")
+
+
+def test_next(aiointercept_mock):
+    pass
+
+
+@pytest.mark.aiointercept(raise_callback_errors=False)
+def test_marked(aiointercept_mock, aiointercept_external):
+    ask_failing(aiointercept_mock)
+    ask_failing(aiointercept_external)
+
+
+def test_failed(aiointercept_mock):
+    ask_failing(aiointercept_mock, "/failed")
+    assert False, "by itself"
+""",
+        "-rA",
+        "-k",
+        "not (TestIt and aiointercept_server)",
+    )
+    result.assert_outcomes(passed=9, failed=1, errors=6, deselected=3)
+    result.stdout.re_match_lines_random(
+        [
+            r"ERROR .*::TestIt::test_one\[aiointercept_mock\] - LookupError: failed at /x",
+            r"ERROR .*::TestIt::test_several\[aiointercept_mock\] - \w*ExceptionGroup: several .*",
+            r"ERROR .*::TestIt::test_one\[aiointercept_external\] - LookupError: failed at /x",
+            r"ERROR .*::TestIt::test_several\[aiointercept_external\] - \w*ExceptionGroup: several .*",
+            r"ERROR .*::test_server_by_name - LookupError: failed at /by-name",
+            r"FAILED .*::test_failed - AssertionError: by itself",
+            r"ERROR .*::test_failed - LookupError: failed at /failed",
+            r" +\| LookupError: failed at /z",
+            r"_+ ERROR at teardown of TestIt.test_one\[aiointercept_mock\] _+",
+        ]
+    )
+
+
+def test_what_was_never_used_and_what_nobody_registered(run):
+    result = run(
+        """
+@pytest.mark.aiointercept(assert_all_called=True, assert_all_matched=True)
+@pytest.mark.parametrize("fixture", ["aiointercept_mock", "aiointercept_external"])
+class TestAsked:
+    def test_unused(self, fixture, request):
+        m = request.getfixturevalue(fixture)
+        leave_unused(m)
+        m.post(f"{m.server_url}/nor-this")
+
+    def test_unmatched(self, fixture, request):
+        ask_unmatched(request.getfixturevalue(fixture))
+
+    def test_optional(self, fixture, request):
+        m = request.getfixturevalue(fixture)
+        m.get(f"{m.server_url}/never", optional=True)
+        m.get(f"{m.server_url}/used")
+        requests.get(f"{m.server_url}/used")
+
+    def test_failed(self, fixture, request):
+        leave_unused(request.getfixturevalue(fixture))
+        assert False, "by itself"
+
+    def test_skipped(self, fixture, request):
+        leave_unused(request.getfixturevalue(fixture))
+        pytest.skip("half way")
+
+    @pytest.mark.xfail
+    def test_expected_to_fail(self, fixture, request):
+        m = request.getfixturevalue(fixture)
+        leave_unused(m)
+        ask_failing(m)
+        assert False
+
+    @pytest.fixture
+    def broken(self, fixture, request):
+        leave_unused(request.getfixturevalue(fixture))
+        raise RuntimeError("in a fixture")
+
+    def test_set_up_in_vain(self, broken):
+        pass
+
+    @pytest.fixture
+    def skips(self, fixture, request):
+        leave_unused(request.getfixturevalue(fixture))
+        pytest.skip("before the start")
+
+    def test_skipped_in_a_fixture(self, skips):
+        pass
+
+
+@pytest.mark.parametrize("fixture", ["aiointercept_mock", "aiointercept_external"])
+def test_asked_by_hand(fixture, request):
+    m = request.getfixturevalue(fixture)
+    leave_unused(m)
+    with pytest.raises(AssertionError, match="/never"):
+        m.assert_all_called()
+""",
+    )
+    # test_unused and test_unmatched pass and have an error then; test_set_up_in_vain has its own alone.
+    result.assert_outcomes(passed=2 * 4, failed=2, skipped=4, xfailed=2, errors=2 * 3)
+    for fixture in ("aiointercept_mock", "aiointercept_external"):
+        result.stdout.fnmatch_lines_random(
+            [
+                f"ERROR *::TestAsked::test_unused[[]{fixture}[]] - AssertionError: expected every*",
+                f"ERROR *::TestAsked::test_unmatched[[]{fixture}[]] - AssertionError: *",
+                f"ERROR *::TestAsked::test_set_up_in_vain[[]{fixture}[]] - RuntimeError: in a fixture",
+                f"FAILED *::TestAsked::test_failed[[]{fixture}[]] - AssertionError: by itself",
+            ]
+        )
+    result.stdout.fnmatch_lines(
+        ["E *AssertionError: *never used: GET http://127.0.0.1:*/never; POST http://127.0.0.1:*/nor-this"]
+    )
+
+
+def test_blocks_and_decorators_ask_by_themselves(run):
+    result = run(
+        """
+def test_block():
+    with aiointercept(assert_all_called=True) as m:
+        leave_unused(m)
+
+
+@aiointercept(assert_all_matched=True)
+def test_decorator(m):
+    ask_unmatched(m)
+
+
+def test_stop():
+    m = aiointercept(assert_all_called=True)
+    m.start()
+    leave_unused(m)
+    m.stop()
+
+
+@aiointercept(assert_all_called=True)
+def test_failed(m):
+    leave_unused(m)
+    assert False, "by itself"
+
+
+@aiointercept(assert_all_called=True)
+def test_optional(m):
+    m.get(f"{m.server_url}/never", optional=True)
+"""
+    )
+    result.assert_outcomes(failed=4, passed=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "FAILED *::test_block - AssertionError: expected every *",
+            "FAILED *::test_decorator - AssertionError: *",
+            "FAILED *::test_stop - AssertionError: expected every *",
+            "FAILED *::test_failed - AssertionError: by itself*",
+        ]
+    )
