@@ -59,7 +59,7 @@ def build_matcher(url: str | URL | re.Pattern[str]) -> Matcher:
         raise ValueError(
             f"url: expected an absolute http or https URL, got {describe_value(str(url))}: {exc}; correct it"
         ) from exc
-    if not normalised.host or normalised.scheme not in ("http", "https"):
+    if not normalised.raw_host or normalised.scheme not in ("http", "https"):
         raise ValueError(
             f"url: expected an absolute http or https URL with a host, got {describe_value(str(url))}; "
             "write it in full, as 'https://api.example.com/path'"
