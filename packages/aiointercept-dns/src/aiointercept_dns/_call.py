@@ -9,6 +9,7 @@ that they still do their part when the patches are out.
 """
 
 import asyncio
+import functools
 import socket
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar, copy_context
@@ -108,14 +109,22 @@ class Call:
 
         Whoever made the call had that redirection in mind, so that the real network is no place to go now.
         """
-        if any(redirection.end_reason is not None for redirection in self.redirections):
-            self._refuse_what_it_knew(attempt)
+        for redirection in self.redirections:
+            if redirection.end_reason is not None:
+                self._refuse_what_it_knew(attempt)
+                break
 
     def _refuse_what_it_knew(self, attempt: "Attempt") -> None:
         outgoing = attempt.outgoing(socket.AF_UNSPEC)
         redirection, location = locate(self.redirections, outgoing)
         if redirection is not None and redirection.end_reason is not None and isinstance(location, Address):
             raise ClientConnectionError(redirection.end_reason)
+
+    def alone(
+        self, way: "Way", request: ClientRequest, handler: ClientHandlerType
+    ) -> Coroutine[Any, Any, ClientResponse]:
+        """Be both, where the user has no middlewares in between: aiohttp's chain costs more than what it links."""
+        return self.outermost(request, functools.partial(self.innermost, way, handler=handler))
 
     async def finish(self, response: Coroutine[Any, Any, ClientResponse]) -> ClientResponse:
         """Return what `response` returns; raise a plain `OSError` as it is, not the `ClientOSError` made of it."""

@@ -4,8 +4,7 @@ import enum
 import functools
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from yarl import URL
 
@@ -27,8 +26,7 @@ __all__ = [
 _MEMO_SIZE = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """An IP address and port at which an origin lives, reached in plain HTTP.
 
     A `fallback` is used only where nobody further out knows the origin.
@@ -49,8 +47,7 @@ REAL_NETWORK = _RealNetwork.REAL_NETWORK
 Location: TypeAlias = Address | _RealNetwork | BaseException | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRequest:
+class OutgoingRequest(NamedTuple):
     """A request that a client is about to send.
 
     `url` has the scheme http or https, without user info and fragment. `family` is the socket address family that

@@ -34,6 +34,9 @@ _CONNECT_PARAMETERS = ["self", "req", "traces", "timeout"]
 _KEY_FIELDS = {"host", "port", "is_ssl", "ssl", "proxy", "proxy_auth", "proxy_headers_hash"}
 _REQUEST_ATTRIBUTES = ("connection_key", "is_ssl", "port")
 
+# How many addresses of mocks are remembered as URLs.
+_ADDRESSES = 64
+
 _MARK = "__aiointercept_wrapped__"
 
 
@@ -42,7 +45,7 @@ class _StandIn:
 
     def __init__(self, request: ClientRequest, address: Address, token: object) -> None:
         self._request = request
-        self.url = URL.build(scheme="http", host=address.host, port=address.port)
+        self.url = _url_of(address.host, address.port)
         self.host = address.host
         self.port = address.port
         self.proxy = None
@@ -170,10 +173,14 @@ class _Patch:
             middlewares: Any = options.get("middlewares")
             if middlewares is None:
                 middlewares = getattr(session, "_middlewares", ())
-            chain = (call.outermost, *middlewares, functools.partial(call.innermost, self))
+            if middlewares:
+                chain = (call.outermost, *middlewares, functools.partial(call.innermost, self))
+            else:
+                chain = (functools.partial(call.alone, self),)
             response = original(session, *args, **{**options, "middlewares": chain})
-            if any(redirection.plain_errors for redirection in redirections):
-                return call.finish(response)
+            for redirection in redirections:
+                if redirection.plain_errors:
+                    return call.finish(response)
             return response
 
         return _as_coroutine_function(_request)
@@ -229,12 +236,18 @@ def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> N
         raise ClientConnectionError(redirection.end_reason)
 
 
+@functools.lru_cache(maxsize=_ADDRESSES)
+def _url_of(host: str, port: int) -> URL:
+    return URL.build(scheme="http", host=host, port=port)
+
+
 def _family(connector: TCPConnector) -> int:
     """Return the address family that `connector` is bound to, by itself or by its local address."""
+    family = connector.family
     local = getattr(connector, "_local_addr_infos", None)
-    if connector.family == socket.AF_UNSPEC and local and all(info[0] == socket.AF_INET6 for info in local):
+    if family == socket.AF_UNSPEC and local and all(info[0] == socket.AF_INET6 for info in local):
         return socket.AF_INET6
-    return connector.family
+    return family
 
 
 def _as_coroutine_function(function: Any) -> Any:
