@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from contextlib import suppress
 
 import aiohttp
@@ -279,20 +278,6 @@ async def test_clients_that_connect_while_the_mock_stops():
         await asyncio.gather(*clients)
     gc.collect()
     await until_vanished(traces)
-
-
-async def test_a_mock_and_its_requests_are_freed():
-    async def use():
-        async with aiointercept(True) as m:
-            m.get("https://api.example.com/", callback=lambda url, **kwargs: CallbackResult())
-            await fetch("https://api.example.com/")
-        return weakref.ref(m), weakref.ref(m.last_request)
-
-    references = await use()
-    async with asyncio.timeout(5):
-        while any(reference() is not None for reference in references):
-            await asyncio.sleep(0.001)
-            gc.collect()
 
 
 AT_EXIT = """

@@ -5,12 +5,12 @@ import contextlib
 import io
 import sys
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion11
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
@@ -205,14 +205,26 @@ class AiointerceptRequest(web.Request):
         return MultipartReader(self.headers, self.content)
 
     async def post(self) -> "MultiDictProxy[str | bytes | bytearray | web.FileField]":
-        """Return the fields of a form; files are opened anew at each call."""
+        """Return the fields of a form; its files are in memory, and new ones at each call."""
         # aiohttp reads files in an executor of this loop: the caller's, not the server's, which may be gone.
-        self._loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self._post = None
-        fields = await super().post()
+        form = await super().post()
         # aiohttp closes the files of a form that it remembers once the reply is sent.
         self._post = None
-        return fields
+        fields: MultiDict[str | bytes | bytearray | web.FileField] = MultiDict()
+        for name, value in form.items():
+            if isinstance(value, web.FileField):
+                # Nobody closes the temporary file that aiohttp has made.
+                file = await loop.run_in_executor(None, _in_memory, value.file)
+                value = web.FileField(value.name, value.filename, file, value.content_type, value.headers)  # noqa: PLW2901
+            fields.add(name, value)
+        return MultiDictProxy(fields)
+
+
+def _in_memory(file: IO[bytes]) -> Any:
+    with file:
+        return io.BytesIO(file.read())
 
 
 def _text(octets: bytes) -> str:
