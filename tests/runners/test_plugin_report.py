@@ -320,38 +320,48 @@ def test_a_long_url(aiointercept_mock):
 def test_what_is_still_under_way_and_what_was_forwarded(run):
     result = run(
         """
+import socket
+import threading
+
 from aiohttp import web
 
 
-async def main(m):
+async def forward(m):
     async def real(request):
         return web.Response(status=202)
 
     runner = web.ServerRunner(web.Server(real))
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    started = asyncio.Event()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    origin = f"http://localhost:{runner.addresses[0][1]}"
+    m.get(f"{origin}/never")
+    await ask(f"{origin}/forwarded")
+    await runner.cleanup()
+
+
+@pytest.mark.aiointercept(passthrough_unmatched=True)
+def test_it(aiointercept_external):
+    m = aiointercept_external
+    asyncio.run(forward(m))
+    started = threading.Event()
 
     async def hang(url, **_):
         started.set()
         await asyncio.Event().wait()
 
-    m.get(f"http://localhost:{port}/hangs", callback=hang)
-    await ask(f"http://localhost:{port}/forwarded")
-    task = asyncio.create_task(ask(f"http://localhost:{port}/hangs"))
-    await started.wait()
-    await runner.cleanup()
-    task.cancel()
+    m.get(f"{m.server_url}/hangs", callback=hang)
+    host = f"{m.server_host}:{m.server_port}"
+    with socket.create_connection((m.server_host, m.server_port)) as client:
+        client.sendall(f"GET /hangs HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n".encode())
+        assert started.wait(10)
+        m.still_open = client.dup()
     assert False
 
 
-def test_it(aiointercept_external):
-    asyncio.run(main(aiointercept_external))
-
-
-test_it = pytest.mark.aiointercept(passthrough_unmatched=True)(test_it)
+@pytest.fixture(autouse=True)
+def _close(aiointercept_external):
+    yield
+    aiointercept_external.still_open.close()
 """
     )
     (lines,) = sections(result)
