@@ -258,7 +258,10 @@ async def test_attempts_are_known_by_the_ends_of_their_connection():
 async def test_a_server_of_one_family_is_no_riddle_to_a_client_of_the_other(family):
     server = "127.0.0.1" if family == socket.AF_INET6 else "[::1]"
     connector = aiohttp.TCPConnector(family=family)
-    async with aiohttp.ClientSession(connector=connector) as session, Redirection({"api.example": f"http://{server}:1"}):
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        Redirection({"api.example": f"http://{server}:1"}),
+    ):
         with pytest.raises(aiohttp.ClientConnectionError, match="expected a connector that can reach the mock at"):
             await session.get("http://api.example")
     assert not connector._acquired

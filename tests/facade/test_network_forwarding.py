@@ -99,8 +99,8 @@ async def test_the_real_server_gets_what_a_direct_client_sends(names, name):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         seen.append([request.method, request.raw_path, request.host, dict(request.cookies), await request.read()])
-        headers = sorted((key.lower(), value) for key, value in raw(request))
-        seen.append([each for each in headers if each[0] not in (b"expect", b"proxy-authorization")])
+        # These two are for the next server only, which is the mock.
+        seen.append([each for each in raw(request) if each[0] not in (b"Expect", b"Proxy-Authorization")])
         return web.Response(body=b"x" if request.method != "HEAD" else b"", headers={"X-Reply": "yes"})
 
     method, path, options = REQUESTS[name]

@@ -5,7 +5,17 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, hdrs, web
+from aiohttp import (
+    ClientHandlerType,
+    ClientMiddlewareType,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    hdrs,
+    web,
+)
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -75,7 +85,7 @@ class Forwarder:
         chunked = hdrs.TRANSFER_ENCODING in fields or None
         fields.popall(hdrs.EXPECT, None)
         if not is_websocket(fields):
-            _drop_hop_by_hop(fields)
+            _drop_hop_by_hop(fields, but=hdrs.TRANSFER_ENCODING)
         if isinstance(body, bytes):
             # aiohttp warns of large bytes, because it cannot know that they are here to stay.
             body = io.BytesIO(body)
@@ -83,11 +93,13 @@ class Forwarder:
         response = await self._session(settings).request(
             method,
             url,
+            headers=[(name, value) for name, value in fields.items() if name != hdrs.TRANSFER_ENCODING],
             data=body,
             chunked=chunked,
             allow_redirects=False,
             auto_decompress=False,
             skip_auto_headers=_SET_BY_THE_CLIENT,
+            middlewares=(_with_exactly(fields),),
             **_like(like, fields),
         )
         relayed = CIMultiDict(
@@ -117,15 +129,29 @@ def is_websocket(headers: Mapping[str, str]) -> bool:
     return headers.get(hdrs.UPGRADE, "").lower() == "websocket"
 
 
-def _drop_hop_by_hop(headers: CIMultiDict[str]) -> None:
+def _drop_hop_by_hop(headers: CIMultiDict[str], but: str = "") -> None:
     for name in _HOP_BY_HOP:
-        headers.popall(name, None)
+        if name != but:
+            headers.popall(name, None)
+
+
+def _with_exactly(headers: CIMultiDict[str]) -> ClientMiddlewareType:
+    """Return a middleware that sends `headers` in their order, case and number, and then what aiohttp has to add."""
+
+    async def middleware(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        added = [(name, value) for name, value in request.headers.items() if name not in headers]
+        request.headers.clear()
+        request.headers.extend(headers)
+        request.headers.extend(added)
+        return await handler(request)
+
+    return middleware
 
 
 def _like(attempt: Attempt | None, headers: CIMultiDict[str]) -> dict[str, Any]:
     """Return the options that send a request with `headers` as `attempt` would have been sent."""
     # Whoever waits has timeouts of its own: only what it cannot see, a connection that is not made, is timed here.
-    options: dict[str, Any] = {"headers": headers, "timeout": ClientTimeout()}
+    options: dict[str, Any] = {"timeout": ClientTimeout()}
     if attempt is None:
         return options
     request = attempt.request
