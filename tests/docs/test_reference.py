@@ -55,7 +55,7 @@ def _raised():
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             function = ast.unparse(node.func)
-            if re.search(r"(Error|Exception|ExceptionGroup|\bkind|\.fail)$|^logger\.\w+$", function):
+            if re.search(r"(Error|Exception|ExceptionGroup|\bkind|\.fail|\brefuse)$|^logger\.\w+$", function):
                 text = _text(node.args[0])
                 if text and len(_words(text)) >= 3 and text not in INTERNAL:
                     yield f"{path.name}:{node.lineno}", text
