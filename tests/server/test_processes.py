@@ -1,0 +1,100 @@
+"""A process that serves ends in silence, whatever is open; a forked child serves on its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+IN_THE_MIDST = """
+import asyncio, socket, sys, time
+from mock_server import Mock
+
+async def hang(url, **_):
+    await asyncio.Event().wait()
+
+async def chunks():
+    try:
+        while True:
+            yield bytes(2**16)
+    finally:
+        sys.stdout.write("closed ")
+
+mocks, clients = [], []
+for reply in [{}, {"callback": hang}, {"body": chunks}, {"body": bytes(10**7)}, None]:
+    mock = Mock(https=True)
+    mocks.append(mock)
+    if reply is not None:
+        client = socket.create_connection(("127.0.0.1", mock.port))
+        clients.append(client)
+        mock.registry.get("http://api.example/", **reply)
+        client.sendall(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")
+        while not mock.registry.call_count:
+            time.sleep(0.001)
+for client in clients[::2]:
+    client.close()
+for mock in mocks:
+    END
+for client in clients:
+    client.close()
+"""
+
+FORK = """
+import asyncio, os, sys, warnings
+from mock_server import Mock, connect
+
+# Since 3.12 a fork with threads warns; that the server's thread does not matter to the child is what is shown here.
+warnings.simplefilter("ignore", DeprecationWarning)
+
+async def serves(mock, body):
+    mock.registry.get("http://api.example/", body=body)
+    async with connect(mock.port) as wire:
+        assert (await wire.exchange(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")).body == body
+
+def use(body):
+    mock = Mock()
+    asyncio.run(serves(mock, body))
+    mock.close()
+
+parents = Mock()
+asyncio.run(serves(parents, b"before"))
+child = os.fork()
+if child == 0:
+    use(b"child")
+    use(b"child again")
+    # What the parent opened is the parent's: closing it here is done at once and does not reach there.
+    parents.close()
+    sys.stdout.write("child ")
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+asyncio.run(serves(parents, b"after"))
+use(b"parent")
+parents.close()
+sys.stdout.write("parent")
+"""
+
+
+def run(code: str) -> str:
+    """Return what `code` prints in an interpreter that turns each warning into an error."""
+    ran = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+@pytest.mark.parametrize(
+    "end", ["pass", "mock.listener.close()", "mock.close()"], ids=["open", "being closed", "closed"]
+)
+def test_the_interpreter_ends_in_silence(end: str):
+    assert run(IN_THE_MIDST.replace("END", end)) == "closed "
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_serves_on_its_own():
+    assert run(FORK) == "child parent"
