@@ -3,9 +3,11 @@
 import asyncio
 import contextvars
 import gc
+import os
 import threading
 import tracemalloc
 import weakref
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -131,6 +133,46 @@ async def test_async_with_works_too_and_closes_all_before_it_ends():
         m.get(URL, body="async with")
         assert await ask() == "async with"
     m.assert_called_once_with(URL)
+
+
+# pytest and type checkers see no argument that pytest would have to supply.
+
+
+@aioresponses()
+async def test_decorated_beside_fixtures(tmp_path, m):
+    assert tmp_path.is_dir()
+    m.get(URL, body="decorated")
+    assert await ask() == "decorated"
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@aioresponses(param="m")
+def test_decorated_beside_parameters(m, status, tmp_path):
+    assert tmp_path.is_dir()
+    m.get(URL, status=status, body=str(status))
+    assert asyncio.run(ask()) == str(status)
+    m.assert_called_once_with(URL)
+
+
+@aioresponses()
+class TestDecoratedClass:
+    async def test_one(self, m):
+        m.get(URL, body="one")
+        assert await ask() == "one"
+
+    def test_two(self, tmp_path, m):
+        assert tmp_path.is_dir()
+        m.assert_not_called()
+
+
+@patch("os.getcwd", return_value="patched")
+@aioresponses()
+@patch("os.getpid", return_value=-1)
+def test_decorated_between_patches(getcwd, m, getpid):
+    m.get(URL, body="decorated")
+    assert (asyncio.run(ask()), os.getcwd(), os.getpid()) == ("decorated", "patched", -1)
+    getcwd.assert_called_once_with()
+    getpid.assert_called_once_with()
 
 
 # Loops and threads

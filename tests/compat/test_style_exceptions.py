@@ -84,15 +84,16 @@ async def caught_from(session, method="GET", url=URL, **options):
 
 
 @pytest.mark.parametrize("exception", EXCEPTIONS, ids=name_of)
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_the_caller_gets_the_very_exception_once(m, exception, method):
-    m.add(URL, method, exception=exception)
-    m.add(URL, method, status=202)
+async def test_the_caller_gets_the_very_exception_once(m, exception):
     async with aiohttp.ClientSession() as session:
-        assert await caught_from(session, method) is exception
-        assert (await session.request(method, URL)).status == 202
-        assert isinstance(await caught_from(session, method), aiohttp.ClientConnectionError)
-    assert [len(calls) for calls in m.requests.values()] == [3]
+        # aiohttp sends the one again after a disconnect, and the other not.
+        for method in ("GET", "POST"):
+            m.add(URL, method, exception=exception)
+            m.add(URL, method, status=202)
+            assert await caught_from(session, method) is exception
+            assert (await session.request(method, URL)).status == 202
+            assert isinstance(await caught_from(session, method), aiohttp.ClientConnectionError)
+    assert [len(calls) for calls in m.requests.values()] == [3, 3]
 
 
 @pytest.mark.parametrize(

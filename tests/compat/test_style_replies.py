@@ -172,16 +172,12 @@ async def test_cookies(m):
     ],
     ids=lambda headers: ",".join(f"{name}={value}" for name, value in headers.items())[:40],
 )
-@pytest.mark.parametrize("how", ["payload", "body", "callback"])
-async def test_copied_headers_that_contradict_the_body(m, headers, how):
-    options = {
-        "payload": {"payload": {"a": 1}, "headers": headers},
-        "body": {"body": b'{"a": 1}', "headers": headers},
-        "callback": {"callback": lambda url, **kwargs: CallbackResult(payload={"a": 1}, headers=headers)},
-    }
-    m.get(URL, repeat=True, **options[how])
+async def test_copied_headers_that_contradict_the_body(m, headers):
+    m.get(URL, payload={"a": 1}, headers=headers, repeat=2)
+    m.get(URL, body=b'{"a": 1}', headers=headers, repeat=2)
+    m.get(URL, callback=lambda url, **kwargs: CallbackResult(payload={"a": 1}, headers=headers), repeat=2)
     async with aiohttp.ClientSession() as session:
-        for _ in range(2):
+        for _ in range(6):
             response = await session.get(URL)
             assert await response.json() == {"a": 1}
             assert response.headers.get("Vary") == headers.get("Vary")

@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import unittest
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -130,6 +131,25 @@ async def test_a_function_of_any_arguments_gets_the_mock_last():
         return args[:-1], (await ask())[0]
 
     assert await check(1, 2) == ((1, 2), 205)
+
+
+async def test_with_unittest_mocks_patch_inside_and_outside():
+    @aioresponses()
+    @patch("os.getcwd")
+    async def inside(word, m, getcwd):
+        getcwd.return_value = "patched"
+        m.get(URL, status=201)
+        return word, os.getcwd(), (await ask())[0]
+
+    @patch("os.getcwd")
+    @aioresponses()
+    async def outside(word, getcwd, m):
+        getcwd.return_value = "patched"
+        m.get(URL, status=202)
+        return word, os.getcwd(), (await ask())[0]
+
+    assert await inside("word") == ("word", "patched", 201)
+    assert await outside("word") == ("word", "patched", 202)
 
 
 async def test_decorated_function_may_run_again():
