@@ -217,6 +217,18 @@ async def test_the_client_gets_what_the_real_server_sends(names, reply, method, 
     assert forwarded == direct
 
 
+async def test_a_head_that_is_no_utf8_is_legible_still():
+    async def reply(request):
+        request.transport.write(
+            b"HTTP/1.1 200 Caf\xe9\r\nX-Latin: caf\xe9\r\nX-UTF: caf\xc3\xa9\r\nContent-Length: 0\r\n\r\n"
+        )
+        request.transport.close()
+        return web.Response()
+
+    async with forwarding(reply) as (_, session, url), session.get(url) as response:
+        assert (response.reason, response.headers["X-Latin"], response.headers["X-UTF"]) == ("Café", "café", "café")
+
+
 async def test_the_first_byte_is_relayed_when_it_is_sent():
     go_on = asyncio.Event()
 

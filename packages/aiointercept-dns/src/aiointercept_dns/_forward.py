@@ -45,7 +45,7 @@ class Forwarded:
     """The real network's reply; `body` comes as it arrives, in the content coding in which it was sent."""
 
     status: int
-    reason: str | None
+    reason: str
     headers: CIMultiDictProxy[str]
     body: AsyncIterator[bytes]
     _response: ClientResponse
@@ -102,12 +102,10 @@ class Forwarder:
             middlewares=(_with_exactly(fields),),
             **_like(like, fields),
         )
-        relayed = CIMultiDict(
-            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-            for name, value in response.raw_headers
-        )
+        relayed = CIMultiDict((_text(name), _text(value)) for name, value in response.raw_headers)
         _drop_hop_by_hop(relayed)
-        return Forwarded(response.status, response.reason, CIMultiDictProxy(relayed), _chunks(response), response)
+        reason = _text((response.reason or "").encode("utf-8", "surrogateescape"))
+        return Forwarded(response.status, reason, CIMultiDictProxy(relayed), _chunks(response), response)
 
     async def close(self) -> None:
         """Close all connections. Called on the loop on which it was used."""
@@ -166,6 +164,14 @@ def _like(attempt: Attempt | None, headers: CIMultiDict[str]) -> dict[str, Any]:
             (proxy_headers if request.is_ssl() else headers)[hdrs.PROXY_AUTHORIZATION] = request.proxy_auth.encode()
         options |= {"proxy": request.proxy, "proxy_headers": proxy_headers}
     return options
+
+
+def _text(raw: bytes) -> str:
+    """Return what a head says; bytes that are no UTF-8 are sent on as the UTF-8 of what they say in Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 async def _chunks(response: ClientResponse) -> AsyncIterator[bytes]:
