@@ -117,7 +117,8 @@ def process_signature(
         if dataclasses.is_dataclass(value):
             return from_dataclass(value), None
         init = vars(value).get("__init__")
-        if not inspect.isfunction(init):
+        # A protocol has one that forbids making it.
+        if not inspect.isfunction(init) or init.__module__ == "typing":
             return "", None
         parameters, _, private = from_function(init, bound=True)
         # Users do not make what is made from private things.
