@@ -1,5 +1,7 @@
 """Runs of pytest with nothing in them but our plugin and those that are named."""
 
+import re
+
 import pytest
 
 # A run within this process forgets what it was the first to import: these may not be there twice.
@@ -7,7 +9,7 @@ import requests  # noqa: F401
 
 import aiointercept  # noqa: F401
 
-__all__ = ["run_in_process", "run_in_subprocess"]
+__all__ = ["report_sections", "run_in_process", "run_in_subprocess"]
 
 OURS = "aiointercept_pytest"
 
@@ -22,6 +24,17 @@ def run_in_subprocess(
 ) -> pytest.RunResult:
     """Run pytest on the files of `pytester` in a process of its own, where `plugins` may do as they like."""
     return pytester.runpytest_subprocess(*_arguments(pytester, plugins), *args, timeout=timeout)
+
+
+def report_sections(result: pytest.RunResult) -> list[list[str]]:
+    """Return the lines of each section of ours in the report of a run with `--tb=short`."""
+    found = []
+    lines = result.outlines
+    for number, line in enumerate(lines):
+        if re.fullmatch(r"-+ aiointercept -+", line):
+            end = next(i for i in range(number + 1, len(lines)) if re.match(r"[-_=]{3}", lines[i]))
+            found.append(lines[number + 1 : end])
+    return found
 
 
 def _arguments(pytester: pytest.Pytester, plugins: tuple[str, ...]) -> list[str]:

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from pytest_runs import run_in_process, run_in_subprocess
+from pytest_runs import report_sections as sections
+from pytest_runs import run_in_process
 
 pytest_plugins = ["pytester"]
 
@@ -56,17 +57,6 @@ def run(pytester):
         return run_in_process(pytester, "--tb=short", *args)
 
     return run
-
-
-def sections(result):
-    """Return the lines of each of our sections."""
-    found = []
-    lines = result.outlines
-    for number, line in enumerate(lines):
-        if re.fullmatch(r"-+ aiointercept -+", line):
-            end = next(i for i in range(number + 1, len(lines)) if re.match(r"[-_=]{3}", lines[i]))
-            found.append(lines[number + 1 : end])
-    return found
 
 
 def matches(lines, patterns):
@@ -384,26 +374,3 @@ def test_it(aiointercept_mock, subtests):
 """
     )
     assert sections(result)[0][0].endswith("received 2 requests")
-
-
-def test_the_sections_of_xdists_workers_arrive(pytester):
-    pytester.makepyfile(
-        COMMON
-        + """
-@pytest.mark.parametrize("number", [1, 2])
-def test_it(aiointercept_external, number):
-    use(aiointercept_external)
-    assert False
-
-
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_good(aiointercept_mock, number):
-    aiointercept_mock.get(f"{aiointercept_mock.server_url}/x", payload=number)
-    assert requests.get(f"{aiointercept_mock.server_url}/x").json() == number
-"""
-    )
-    result = run_in_subprocess(pytester, "-n2", "--tb=short", plugins=("xdist.plugin",))
-    result.assert_outcomes(failed=2, passed=4)
-    shown = sections(result)
-    assert len(shown) == 2
-    assert all(matches(lines, USED) for lines in shown)
