@@ -107,13 +107,12 @@ class CallAssertions(Generic[R]):
         """
         key, calls = self._calls(url, method, params)
         request = calls[-1]
-        which = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
         if json is not None:
-            _compare(which, "json", *comparable_json(json, request))
+            _compare(key, len(calls), "json", *comparable_json(json, request))
         if data is not None:
-            _compare(which, "data", *comparable_data(data, request))
+            _compare(key, len(calls), "data", *comparable_data(data, request))
         if headers is not None:
-            _compare(which, "headers", *comparable_headers(headers, request, strict=strict_headers))
+            _compare(key, len(calls), "headers", *comparable_headers(headers, request, strict=strict_headers))
 
     def assert_called_once_with(
         self,
@@ -161,11 +160,12 @@ def _candidates(key: Key, recent: list[Key]) -> Iterable[Key]:
     return dict.fromkeys([*same_path[:_CANDIDATES], *recent[:_CANDIDATES]])
 
 
-def _compare(which: str, what: str, expected: Any, actual: Any) -> None:
-    """Raise `AssertionError` where `actual`, sent by the call `which`, is not as expected."""
+def _compare(key: Key, calls: int, what: str, expected: Any, actual: Any) -> None:
+    """Raise `AssertionError` where `actual`, sent by the last of so many `calls` for `key`, is not as expected."""
     # The expected value comes first, so that the `__eq__` of unittest.mock.ANY and its kind decides.
     if not isinstance(actual, Absent) and expected == actual:
         return
+    which = describe_key(key) if calls == 1 else f"{describe_key(key)}, the last of {calls}"
     lines = list(islice(value_differences(what, expected, actual), _NOTED + 1))
     if len(lines) > _NOTED:
         lines[_NOTED:] = ["... and more"]

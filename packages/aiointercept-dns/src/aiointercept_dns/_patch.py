@@ -12,7 +12,7 @@ import inspect
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -34,8 +34,9 @@ _CONNECT_PARAMETERS = ["self", "req", "traces", "timeout"]
 _KEY_FIELDS = {"host", "port", "is_ssl", "ssl", "proxy", "proxy_auth", "proxy_headers_hash"}
 _REQUEST_ATTRIBUTES = ("connection_key", "is_ssl", "port")
 
-# How many addresses of mocks are remembered as URLs.
+# How many addresses of mocks are remembered as URLs, and how many of aiohttp's functions with their signatures.
 _ADDRESSES = 64
+_SIGNATURES = 8
 
 _MARK = "__aiointercept_wrapped__"
 
@@ -150,6 +151,9 @@ class _Patch:
                 raise ClientConnectionError(redirection.end_reason) from None
             try:
                 _check_in(connection, location, attempt)
+                if redirection.end_reason is not None:
+                    # It took a while, and the port may be another's by now.
+                    raise ClientConnectionError(redirection.end_reason)
             except BaseException:
                 connection.close()
                 raise
@@ -221,19 +225,18 @@ class _Wrapped:
 def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> None:
     """Make sure, before a byte is sent, that the connection leads where it should, and note whose it is."""
     transport, redirection = connection.transport, attempt.redirection
-    client = transport.get_extra_info("sockname") if transport is not None else None
-    server = transport.get_extra_info("peername") if transport is not None else None
+    assert redirection is not None
+    if transport is None:
+        # Lost already: nothing can be sent on it, and aiohttp has its own words for that.
+        return
+    client, server = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
     if client is None or server is None or server[:2] != (address.host, address.port):
         raise ClientConnectionError(
             f"expected a connection to the mock at {address.host}:{address.port}, got one to {server!r}; "
             "it was closed before anything was sent"
         )
-    assert redirection is not None
     if redirection.attempts is not None:
         redirection.attempts[ends(client, server)] = attempt
-    if redirection.end_reason is not None:
-        # Its port may be another's by now.
-        raise ClientConnectionError(redirection.end_reason)
 
 
 @functools.lru_cache(maxsize=_ADDRESSES)
@@ -263,7 +266,7 @@ def _check_aiohttp() -> None:
     missing = []
     # Another library may have wrapped the method: aiohttp's own is among what the classes define.
     defined = [inspect.unwrap(vars(cls)["connect"]) for cls in TCPConnector.__mro__ if "connect" in vars(cls)]
-    if not any(list(inspect.signature(method).parameters) == _CONNECT_PARAMETERS for method in defined):
+    if not any(list(_parameters(method)) == _CONNECT_PARAMETERS for method in defined):
         missing.append(f"the method TCPConnector.connect({', '.join(_CONNECT_PARAMETERS)})")
     if fields := _KEY_FIELDS - set(getattr(ConnectionKey, "_fields", ())):
         missing.append(f"the fields {', '.join(sorted(fields))} of ConnectionKey")
@@ -279,8 +282,14 @@ def _check_aiohttp() -> None:
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:
-    parameters = inspect.signature(function).parameters
+    parameters = _parameters(function)
     return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+# Reading a signature takes half of what starting a mock does.
+@functools.lru_cache(maxsize=_SIGNATURES)
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 PATCH = _Patch()

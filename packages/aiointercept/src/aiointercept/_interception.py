@@ -69,7 +69,8 @@ class Interception:
         self._passthrough = passthrough
         self._mock_ip_addresses = mock_ip_addresses
         self._forwarder = Forwarder() if passthrough_unmatched else None
-        self._listener = Listener(self, https=external)
+        # The port for https origins is opened by the first request for one.
+        self._listener = Listener(self)
         self._redirection = Redirection(self, plain_errors=self.plain_errors) if external else None
         if self._redirection is not None:
             try:
@@ -95,10 +96,10 @@ class Interception:
     def locate(self, request: OutgoingRequest) -> Location:
         """Say where a request of some client of the process is to go."""
         url, host = request.url, request.url.raw_host or ""
-        if (host, url.port) == self.address:
+        is_ip = is_ip_address(host)
+        if is_ip and (host, url.port) == self.address:
             # Requests to one's own address are known by their attempt as well, so that resends are told exactly.
             return Address(*self.address)
-        is_ip = is_ip_address(host)
         if is_ip and not self._mock_ip_addresses:
             return None
         if self._passthrough.covers(url):
