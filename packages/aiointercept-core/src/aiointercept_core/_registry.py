@@ -21,7 +21,7 @@ from ._queue import ReplyQueue
 from ._registration import MethodShortcuts, build_registration
 from ._reply import BodySource, ClosedConnection, Reply
 from ._request import Request
-from ._url import Key, normalize_url, origin_of, request_key
+from ._url import Key, asked_origin, request_key
 from ._wording import shorten
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def claims_origin(self, url: URL) -> bool:
         """Tell whether some exact URL of the origin of `url` was registered, used up or not."""
-        return self._index.has_origin(origin_of(normalize_url(url)))
+        return self._index.has_origin(asked_origin(url))
 
     def matches(self, method: str, url: URL) -> bool:
         """Tell whether a request would be answered now, without consuming anything."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from yarl import URL
 
-__all__ = ["Key", "Origin", "normalize_url", "origin_of", "request_key"]
+__all__ = ["Key", "Origin", "asked_origin", "normalize_url", "origin_of", "request_key"]
 
 # A normalisation costs some 10 us, a look-up in this memo less than 1 us; a test suite asks for few distinct URLs.
 _MEMO_SIZE = 1024
@@ -43,6 +43,12 @@ def normalize_url(url: str | URL) -> URL:
 def origin_of(url: URL) -> Origin:
     """Return the origin of a normalised, absolute `url`."""
     return Origin(url.scheme, url.raw_host or "", url.port)
+
+
+@lru_cache(maxsize=_MEMO_SIZE)
+def asked_origin(url: URL) -> Origin:
+    """Return the origin of a `url` that may be in any form."""
+    return origin_of(normalize_url(url))
 
 
 @lru_cache(maxsize=_MEMO_SIZE)
