@@ -184,7 +184,7 @@ SITUATIONS = [
 
 @pytest.mark.parametrize(
     ("situation", "connections"),
-    [*((situation, 3) for situation in SITUATIONS), (idle, 200)],
+    [*((situation, 3) for situation in SITUATIONS), (idle, 100)],
     ids=lambda value: getattr(value, "__name__", None),
 )
 async def test_closing_is_quick(situation, connections: int):
@@ -201,11 +201,12 @@ async def test_closing_is_quick(situation, connections: int):
         await eventually(lambda: server_tasks() == 0)
         return after - before
 
-    # Once in three times, for the sake of machines that do other things as well.
+    # Once in three times, for the sake of machines that do other things as well; asyncio's debug mode takes its time.
+    limit = 0.5 if sys.flags.dev_mode else 0.1
     for _ in range(3):
-        if (took := await closing_time()) < 0.1:
+        if (took := await closing_time()) < limit:
             break
-    assert took < 0.1
+    assert took < limit
 
 
 def test_closing_before_the_loop_has_come_round_to_open():

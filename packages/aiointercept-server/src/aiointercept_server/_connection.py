@@ -135,7 +135,7 @@ class Server(web.Server):
         self._server_loop = asyncio.get_running_loop()
         super().__init__(
             handler,
-            request_factory=functools.partial(_make_request, self._server_loop, scheme, authority),
+            request_factory=functools.partial(_make_request, self._server_loop, (scheme, authority)),
             handler_cancellation=True,
         )
         self._aborted = False
@@ -164,8 +164,7 @@ class Server(web.Server):
 
 def _make_request(
     loop: asyncio.AbstractEventLoop,
-    scheme: str,
-    authority: str,
+    served_at: tuple[str, str],
     message: Any,
     payload: StreamReader,
     connection: Connection,
@@ -175,11 +174,11 @@ def _make_request(
 ) -> AiointerceptRequest:
     connection.begin(payload)
     try:
-        return AiointerceptRequest(message, payload, connection, writer, task, loop, scheme=scheme, authority=authority)
+        return AiointerceptRequest(message, payload, connection, writer, task, loop, served_at=served_at)
     except ValueError:
         # A target that aiohttp's parser let through and that makes no URL.
         message = message._replace(url=URL("/"))
-        return AiointerceptRequest(message, payload, connection, writer, task, loop, scheme=scheme, authority=authority)
+        return AiointerceptRequest(message, payload, connection, writer, task, loop, served_at=served_at)
 
 
 def _warn_of(mistake: object) -> None:

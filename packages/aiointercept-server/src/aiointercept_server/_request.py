@@ -66,9 +66,9 @@ class AiointerceptRequest(web.Request):
         @property
         def method(self) -> str: ...
 
-    def __init__(self, *args: Any, scheme: str, authority: str) -> None:
+    def __init__(self, *args: Any, served_at: tuple[str, str]) -> None:
         super().__init__(*args)
-        self._begin(scheme, authority)
+        self._begin(served_at)
 
     @classmethod
     def adopt(cls, request: web.Request) -> "AiointerceptRequest":
@@ -78,14 +78,20 @@ class AiointerceptRequest(web.Request):
         # aiohttp warns of attributes of one's own, of which this is none.
         object.__setattr__(request, "__class__", cls)
         assert isinstance(request, cls)
-        request._begin(scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        request._begin((scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
         return request
 
-    def _begin(self, scheme: str, authority: str) -> None:
-        self._served_at = scheme, authority
+    def _begin(self, served_at: tuple[str, str]) -> None:
+        # Scheme and authority, for what the request itself does not tell.
+        self._served_at = served_at
         # A mock sets no limit that the real service might not have.
         self._client_max_size = sys.maxsize
         self._client_max_fields = 0
+
+    def _end(self) -> None:
+        self.complete = True
+        # The stream is the larger part of a small request, and has nothing left to tell.
+        self._payload = EMPTY_PAYLOAD
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -130,7 +136,7 @@ class AiointerceptRequest(web.Request):
     def captured_body(self) -> bytes | None:
         """The body, without its gzip or deflate content coding; `None` where the request had none."""
         if self._decoded_body is None and self.raw_body is not None:
-            self._decoded_body = _decoded(self.raw_body, self.headers.get(hdrs.CONTENT_ENCODING))
+            self._decoded_body = _decoded(self.raw_body, self._headers.get(hdrs.CONTENT_ENCODING))
         return self._decoded_body
 
     @property
@@ -178,9 +184,7 @@ class AiointerceptRequest(web.Request):
                 else:
                     first = chunk
                 yield chunk
-            self.complete = True
-            # The stream is the larger part of a small request, and has nothing left to tell.
-            self._payload = EMPTY_PAYLOAD
+            self._end()
         finally:
             # `getvalue` of a BytesIO does not copy: a large upload is held once.
             self.raw_body = first if buffer is None else buffer.getvalue()
@@ -192,8 +196,13 @@ class AiointerceptRequest(web.Request):
             return True
         # A client that left, or sent a body that cannot be parsed: what came before is what there is.
         with contextlib.suppress(Exception):
-            async for _ in self.stream():
-                pass
+            if self._payload.is_eof():
+                # A small body has come with its head.
+                self.raw_body = self._payload.read_nowait()
+                self._end()
+            else:
+                async for _ in self.stream():
+                    pass
         return self.complete
 
     async def read(self) -> bytes:
