@@ -391,6 +391,14 @@ def test_deep_and_wide_values():
     assert note.count("\n") == 0
 
 
+def test_places_are_named_down_to_a_depth():
+    value, other = 1, 2
+    for _ in range(60):
+        value, other = {"a": value}, {"a": other}
+    _, note = failure(posted(value).assert_called_with, ORDERS, "POST", json=other)
+    assert note == "json" + "['a']" * 20 + ": expected {0}, got {0}".format("{'a': {'a': {'a': {'a': {...}}}}}")
+
+
 def test_large_keys_headers_and_urls():
     big = "x" * 1_000_000
     registry = received(("POST", f"{ORDERS}?{big}", {"X-Big": big}, json.dumps({big: big}).encode()))

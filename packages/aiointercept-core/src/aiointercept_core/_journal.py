@@ -81,7 +81,12 @@ class Journal(Generic[R]):
     def append(self, record: Record[R]) -> None:
         """Add `record`. Callers hold the registry's lock."""
         self.records.append(record)
-        self.requests.setdefault(record.key, []).append(record.request)
+        # Past the look-up by any spelling: this key is normalised. Readers on other threads never see an empty list.
+        requests = dict.get(self.requests, record.key)
+        if requests is None:
+            self.requests[record.key] = [record.request]
+        else:
+            requests.append(record.request)
 
 
 def _normalise_key(key: Any) -> Key:
