@@ -1,6 +1,7 @@
 """The repository holds together: one version, one layout, one licence, and packages that import only what they may."""
 
 import ast
+import functools
 import importlib
 import pkgutil
 import re
@@ -175,9 +176,14 @@ def test_a_package_needs_no_more_than_it_may(package, needs):
 # What imports what; a mirror of the import contracts that needs nothing but the sources.
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path, *, everywhere=True):
     """Yield the top-level names that a module imports: anywhere in it, or when it is imported itself."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))) if everywhere else _at_import(path):
+    for node in ast.walk(parsed(path)) if everywhere else _at_import(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -185,7 +191,7 @@ def imports(path, *, everywhere=True):
 
 
 def _at_import(path):
-    waiting = list(ast.parse(path.read_text("utf-8")).body)
+    waiting = list(parsed(path).body)
     while waiting:
         node = waiting.pop()
         yield node
@@ -232,7 +238,7 @@ def test_only_one_module_patches():
     setting = {
         path.relative_to(ROOT / "packages").as_posix()
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("setattr", "delattr")
         and ast.unparse(node.args[0]) not in ("self", "self.wrapper")
@@ -263,30 +269,31 @@ def test_all_is_sorted_and_true(name):
         assert {key for key in public if not key.startswith("_")} == set(module.__all__)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: "/".join(path.parts[-2:]))
-def test_what_one_module_takes_from_another_is_offered_there(path):
-    package = ".".join(path.relative_to(ROOT).parts[3:-1])
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.level or node.module.partition(".")[0] in OURS):
-            origin = importlib.import_module("." * node.level + (node.module or ""), package)
-            assert {alias.name for alias in node.names} <= set(origin.__all__), ast.unparse(node)
+def test_what_one_module_takes_from_another_is_offered_there():
+    taken = []
+    for path in SOURCES:
+        package = ".".join(path.relative_to(ROOT).parts[3:-1])
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ImportFrom) and (node.level or node.module.partition(".")[0] in OURS):
+                origin = importlib.import_module("." * node.level + (node.module or ""), package)
+                taken += [(str(path), alias.name) for alias in node.names if alias.name not in origin.__all__]
+    assert taken == []
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "tests").glob("**/*.py"))], ids=lambda path: path.name)
-def test_a_module_is_one_idea(path):
-    tree = ast.parse(path.read_text("utf-8"))
-    docstring = ast.get_docstring(tree)
-    assert docstring, "expected a docstring"
-    assert docstring.split("\n\n", maxsplit=1)[0].rstrip().endswith((".", ":")), docstring
-    assert len(path.read_text("utf-8").splitlines()) <= 500
+def test_a_module_opens_with_its_one_idea_and_is_short():
+    without, long = [], []
+    for path in [*SOURCES, *sorted((ROOT / "tests").glob("**/*.py"))]:
+        first = (ast.get_docstring(parsed(path)) or "").split("\n\n", maxsplit=1)[0].rstrip()
+        without += [str(path)] * (not first.endswith((".", ":")))
+        long += [str(path)] * (len(path.read_text("utf-8").splitlines()) > 500)
+    assert (without, long) == ([], [])
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: "/".join(path.parts[-2:]))
-def test_an_init_is_a_docstring_imports_and_all(path):
-    if path.name != "__init__.py":
-        assert path.name.startswith("_"), "expected a private module"
-        return
-    allowed = ast.Import | ast.ImportFrom | ast.Expr | ast.Assign
-    body = ast.parse(path.read_text("utf-8")).body
-    assert all(isinstance(node, allowed) for node in body)
-    assert [ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)] == ["__all__"]
+def test_an_init_is_a_docstring_imports_and_all_and_other_modules_are_private():
+    for path in SOURCES:
+        if path.name != "__init__.py":
+            assert path.name.startswith("_"), path
+            continue
+        body = parsed(path).body
+        assert all(isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign) for node in body), path
+        assert [ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)] == ["__all__"], path

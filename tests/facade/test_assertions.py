@@ -83,7 +83,7 @@ async def test_what_was_sent_passes(call, arguments, options):
             POST,
             ("/users", "POST"),
             {"headers": {"X-Id": "7"}, "strict_headers": True},
-            r"expected headers",
+            r"headers",
             ["X-Trace"],
         ),
         (FORM, ("/form", "PUT"), {"data": {"name": "ann"}}, r"expected data ", ["data['n']", "'1'"]),

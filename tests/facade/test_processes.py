@@ -178,9 +178,7 @@ def test_a_forked_child_uses_mocks_of_its_own_and_those_of_its_parent():
     assert run("-c", FORKING).stderr == ""
 
 
-FILES = [
-    f"tests/facade/test_{name}.py" for name in ("life_cycle", "callbacks", "body_functions", "usage_modes", "leaks")
-]
+FILES = [f"tests/facade/test_{name}.py" for name in ("life_cycle", "callbacks", "body_functions", "usage_modes")]
 
 
 @pytest.mark.long
@@ -191,4 +189,4 @@ def test_four_workers_at_once():
 
 @pytest.mark.long
 def test_tests_in_development_mode_with_every_warning_an_error():
-    run("-X", "dev", "-W", "error", "-m", "pytest", "-q", *FILES[:-1])
+    run("-X", "dev", "-W", "error", "-m", "pytest", "-q", *FILES[:2])
