@@ -95,14 +95,14 @@ class Call:
             self.refuse_after_end(attempt)
             return await handler(request)
         except BaseException as exc:
-            self._failure = attempt.failure
-            if self._failure is None or not isinstance(exc, _DISCONNECTS):
+            failure = self._failure = attempt.failure
+            if failure is None or not isinstance(exc, _DISCONNECTS):
                 raise
         finally:
             CURRENT_ATTEMPT.reset(token)
             way.arrive(attempt)
         # Out here, so that the disconnect that only carried it does not show as its context.
-        raise self._failure
+        raise failure
 
     def refuse_after_end(self, attempt: "Attempt") -> None:
         """Raise `aiohttp.ClientConnectionError` where the redirection that would have known the origin has ended.

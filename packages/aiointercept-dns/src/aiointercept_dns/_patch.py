@@ -150,10 +150,10 @@ class _Patch:
                     raise
                 raise ClientConnectionError(redirection.end_reason) from None
             try:
-                _check_in(connection, location, attempt)
                 if redirection.end_reason is not None:
                     # It took a while, and the port may be another's by now.
                     raise ClientConnectionError(redirection.end_reason)
+                _check_in(connection, location, attempt)
             except BaseException:
                 connection.close()
                 raise

@@ -70,7 +70,7 @@ async def relay_upgrade(request: web.BaseRequest, response: ClientResponse) -> w
         for pump in pumps:
             pump.cancel()
         await asyncio.wait(pumps)
-        connection.close()
+        response.close()
     return _Sent(status=response.status)
 
 
