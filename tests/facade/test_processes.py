@@ -107,7 +107,7 @@ import asyncio, os, sys, time, traceback, warnings
 import aiohttp
 from aiointercept import aiointercept
 
-URL = "https://api.example.com/"
+URL = "http://api.example.com/"
 
 async def ask(url):
     async with aiohttp.ClientSession() as session, session.get(url) as response:
@@ -120,10 +120,17 @@ def child(m):
     # What the parent mocks is mocked for its child.
     assert get(URL) == "parent"
     assert get(m.server_url) == "parent"
+    # A port that the parent had not opened would be served by nobody.
+    try:
+        get("https://another.example.com/")
+    except OSError as error:
+        assert "start a mock in the child" in str(error)
+    else:
+        raise AssertionError("expected an error")
     # A mock of one's own has a thread of its own.
     with aiointercept(True) as own:
-        own.get(URL, body="child")
-        assert get(URL) == "child"
+        own.get("https://api.example.com/", body="child")
+        assert get("https://api.example.com/") == "child"
         assert own.call_count == 1
     assert get(URL) == "parent"
     # The block that was open at the fork can be left, without waiting for a thread that is not there.

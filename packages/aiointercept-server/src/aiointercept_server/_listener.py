@@ -95,6 +95,11 @@ class Listener:
                 raise OSError("expected a mock that runs, this one is stopped: it opens no port any more")
             door = self._doors.get((scheme, family))
             if door is None:
+                if not SERVER_THREAD.runs(self._loop):
+                    raise OSError(
+                        "expected the process that started the mock, this is a forked child, in which nobody would "
+                        "serve another port; start a mock in the child"
+                    )
                 door = self._doors[scheme, family] = _Door(self._owner, scheme, family)
                 self._loop.call_soon_threadsafe(door.open)
         return door
