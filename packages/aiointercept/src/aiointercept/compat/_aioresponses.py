@@ -43,7 +43,6 @@ class aioresponses:
 
     def _begin(self) -> None:
         self.requests = RequestLog()
-        self.manners: dict[MockResponse, Manner] = {}
         self._mock = _Mock(self)
         self._stopped: Awaitable[None] | None = None
 
@@ -82,12 +81,10 @@ class aioresponses:
     def stop(self) -> None:
         """Stop to intercept and forget the registrations; the recorded calls stay."""
         self._stopped = self._mock.stop()
-        self.manners.clear()
 
     def clear(self) -> None:
         """Forget the registrations; the recorded calls stay."""
         self._mock.clear()
-        self.manners.clear()
 
     def add(
         self,
@@ -115,8 +112,22 @@ class aioresponses:
         if timeout:
             exception = TimeoutError("Connection timeout test")
         elif isinstance(exception, bool):
-            raise TypeError(f"exception: expected an exception or an exception class, got {exception!r}")
-        response = self._mock.register(
+            raise TypeError(
+                f"exception: expected an exception or an exception class, got {exception!r}; "
+                "pass aiohttp.ServerDisconnectedError for a closed connection"
+            )
+        result = None
+        if isinstance(payload, dict | list):
+            # What the test changes in it later is in the replies after that.
+            result = CallbackResult(
+                status=status,
+                payload=payload,
+                headers=CIMultiDict(headers or {}),
+                content_type=content_type,
+                reason=reason,
+            )
+        return self._mock.register(
+            Manner(response_class, result),
             url,
             method,
             status,
@@ -129,19 +140,6 @@ class aioresponses:
             reason=reason,
             exception=exception,
         )
-        result = None
-        if isinstance(payload, dict | list):
-            # What the test changes in it later is in the replies after that.
-            result = CallbackResult(
-                status=status,
-                payload=payload,
-                headers=CIMultiDict(headers or {}),
-                content_type=content_type,
-                reason=reason,
-            )
-        if result is not None or response_class is not None:
-            self.manners[response] = Manner(response_class, result)
-        return response
 
     def head(self, url: str | URL | re.Pattern[str], **options: Any) -> None:
         """Register a reply to HEAD."""
@@ -265,11 +263,29 @@ class _Mock(aiointercept):
         """Whether it intercepts now."""
         return self._running is not None
 
-    def register(self, *args: Any, **options: Any) -> MockResponse:
+    def register(self, manner: Manner, *args: Any, **options: Any) -> MockResponse:
         """Register without moving the callback: it runs where the caller is."""
-        if self._running is None:
+        running = self._running
+        if not isinstance(running, CompatInterception):
             raise RuntimeError("expected a started mock, this one is not; use `with` or start() before you register")
-        return self._registry.add(*args, **options)
+        response = self._registry.add(*args, **options)
+        if manner != Manner():
+            running.manners[response] = manner
+        return response
+
+    def stop(self) -> Awaitable[None]:
+        """Stop, and let go of what the test registered."""
+        self._forget_manners()
+        return super().stop()
+
+    def clear(self) -> None:
+        """Forget all registrations; the mock runs on."""
+        super().clear()
+        self._forget_manners()
+
+    def _forget_manners(self) -> None:
+        if isinstance(self._running, CompatInterception):
+            self._running.manners.clear()
 
     def _make_registry(self) -> Registry[AiointerceptRequest]:
         return Registry(lenient=True)

@@ -59,12 +59,12 @@ class ExpectedCall:
 
     __slots__ = ("call", "key", "options", "owner", "recorded", "response", "sent")
 
-    def __init__(self, owner: object, attempt: Attempt, response: MockResponse | None) -> None:
+    def __init__(self, owner: object, attempt: Attempt) -> None:
         self.owner = owner
         self.key = (attempt.request.method.upper(), normalize_url(attempt.url))
         self.options = _options(attempt.call)
         self.call = build_call(self.key[0], attempt.call.args[2:], self.options)
-        self.response = response
+        self.response: MockResponse | None = None
         # What follows a redirect belongs to the same call.
         self.recorded = not attempt.first
         self.sent: Any = self.options.get("data")

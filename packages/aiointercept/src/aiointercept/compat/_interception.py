@@ -57,7 +57,6 @@ class Owner(Protocol):
 
     requests: dict[tuple[str, URL], list[RequestCall]]
     passthrough_unmatched: bool
-    manners: dict[MockResponse, Manner]
 
 
 class CompatInterception(Interception):
@@ -70,6 +69,7 @@ class CompatInterception(Interception):
     plain_errors = True
 
     def __init__(self, registry: Registry[AiointerceptRequest], owner: Owner, passthrough: Prefixes) -> None:
+        self.manners: dict[MockResponse, Manner] = {}
         self._owner = owner
         # Calls are made in many threads.
         self._recording = threading.Lock()
@@ -111,11 +111,11 @@ class CompatInterception(Interception):
         """Reserve the reply for an attempt, once: several may ask where it goes."""
         if isinstance(attempt.memo, ExpectedCall) and attempt.memo.owner is self:
             return attempt.memo
-        response = self._registry.reserve(attempt.request.method, normalize_url(attempt.url))
-        manner = self._owner.manners.get(response) if response is not None else None
+        expected = attempt.memo = ExpectedCall(self, attempt)
+        expected.response = self._registry.reserve(*expected.key)
+        manner = self.manners.get(expected.response) if expected.response is not None else None
         if manner is not None and manner.response_class is not None:
             attempt.request.response_class = manner.response_class
-        expected = attempt.memo = ExpectedCall(self, attempt, response)
         return expected
 
     def _record(self, expected: ExpectedCall) -> None:
@@ -158,7 +158,7 @@ class CompatInterception(Interception):
             assert not isinstance(exception, bool)
             return _raise_at_caller(exception() if isinstance(exception, type) else exception, request)
         if result is None:
-            manner = self._owner.manners.get(response)
+            manner = self.manners.get(response)
             result = manner.result if manner is not None else None
         if result is None:
             return await response.registered_reply()
