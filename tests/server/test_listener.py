@@ -59,6 +59,7 @@ async def test_a_port_for_each_scheme():
             async with connect(port) as wire:
                 assert (await wire.exchange(GET)).body == scheme.encode()
             assert str(mock.last.url) == f"{scheme}://api.example/"
+            assert (mock.last.scheme, mock.last.secure) == (scheme, scheme == "https")
 
 
 def has_ipv6() -> bool:

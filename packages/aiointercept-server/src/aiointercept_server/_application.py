@@ -13,6 +13,9 @@ def application(answer: Answer) -> web.Application:
 
     `answer` is an async function from an `AiointerceptRequest`, whose body is there, to a reply of
     `aiointercept_core`, such as `Registry.answer`. It is not asked about a request whose client left early.
+
+    A resend of aiohttp's is a request like any other here, and methods that aiohttp's parser does not know are refused
+    by whatever server the application is mounted in.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -7,8 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import StreamReader, hdrs, web
-from aiohttp.http_parser import HttpRequestParserPy
+from aiohttp import StreamReader, hdrs, http_parser, web
 from yarl import URL
 
 from ._request import AiointerceptRequest
@@ -30,17 +29,25 @@ _OPTIONS: dict[str, Any] = {
 
 _READ_SIZE = 2**16
 
+# Not promised by aiohttp, as the places of a parser in `Connection._swap_parser`: without one of them the methods that
+# the compiled parser does not know are answered by 400, and all else goes on.
+_PythonParser: Any = getattr(http_parser, "HttpRequestParserPy", None)
+
 _ORDINARY = tuple(f"{method} ".encode() for method in hdrs.METH_ALL)
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za-z0-9+\-.]*://)")
 
 
 class Connection(web.RequestHandler):
-    """One client's connection; `payload` is the body of its latest request, `None` before the first."""
+    """One client's connection; `payload` is the body of its latest request, `None` before the first.
+
+    `wire` is its transport, until that is closed.
+    """
 
     __slots__ = ("_at_a_start", "_compiled_parser", "payload", "wire")
 
     def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
+        # Whether what comes next begins a request, unless it goes on with the body of the latest.
         self._at_a_start = True
         self._compiled_parser: Any = None
         self.payload: StreamReader | None = None
@@ -64,11 +71,10 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse `data`, and deal with what aiohttp's parser cannot."""
         payload = self.payload
-        if payload is None or payload.is_eof():
-            if self._at_a_start:
-                self._choose_parser(data)
-            self._at_a_start = not data
         try:
+            if data and self._at_a_start and (payload is None or payload.is_eof()):
+                self._at_a_start = False
+                self._choose_parser(data)
             super().data_received(data)
         except Exception as exc:
             # asyncio would report it as a fatal error of the server's.
@@ -100,21 +106,19 @@ class Connection(web.RequestHandler):
             if self._compiled_parser is not None:
                 self._swap_parser(self._compiled_parser)
                 self._compiled_parser = None
-        elif self._compiled_parser is None and _REQUEST_LINE.match(head):
-            self._compiled_parser = self._swap_parser(
-                HttpRequestParserPy(
-                    self,
-                    self._loop,
-                    _READ_SIZE,
-                    payload_exception=web.RequestPayloadError,
-                    auto_decompress=False,
-                    **_LIMITS,
-                )
+        elif self._compiled_parser is None and _PythonParser is not None and _REQUEST_LINE.match(head):
+            parser = _PythonParser(
+                self,
+                self._loop,
+                _READ_SIZE,
+                payload_exception=web.RequestPayloadError,
+                auto_decompress=False,
+                **_LIMITS,
             )
+            self._compiled_parser = self._swap_parser(parser)
 
     def _swap_parser(self, parser: Any) -> Any:
         """Put `parser` in the place of the one that is used, and return that."""
-        # One or the other, by the release of aiohttp; with neither, such a method is answered by 400.
         for name in ("_parser", "_request_parser"):
             if used := getattr(self, name, None):
                 setattr(self, name, parser)

@@ -111,7 +111,8 @@ class Listener:
         task.add_done_callback(lambda _: closed.set_result(None))
 
     async def _close(self, also: Callable[[], Awaitable[None]] | None) -> None:
-        await asyncio.gather(*(door.close() for door in self._doors.values()))
+        # A door that fails to close keeps no other open.
+        await asyncio.gather(*(door.close() for door in self._doors.values()), return_exceptions=True)
         if also is not None:
             await also()
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
@@ -36,9 +36,9 @@ class AiointerceptRequest(web.Request):
         {
             "_asked_url",
             "_canonical_url",
-            "_headers_as_sent",
             "_client_max_fields",
             "_decoded_body",
+            "_headers_as_sent",
             "_kwargs",
             "_served_at",
             "complete",
@@ -88,6 +88,10 @@ class AiointerceptRequest(web.Request):
         self._client_max_size = sys.maxsize
         self._client_max_fields = 0
 
+    def _brings_a_body(self) -> bool:
+        # What follows a CONNECT is no body but the traffic of a tunnel.
+        return self.body_exists and self.method != hdrs.METH_CONNECT
+
     def _end(self) -> None:
         self.complete = True
         # The stream is the larger part of a small request, and has nothing left to tell.
@@ -101,6 +105,11 @@ class AiointerceptRequest(web.Request):
             fields = ((_text(name), _text(value)) for name, value in self.raw_headers)
             self._headers_as_sent = CIMultiDictProxy(CIMultiDict(fields))
         return self._headers_as_sent
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of `url`."""
+        return self.url.scheme
 
     @property
     def expects_continue(self) -> bool:
@@ -136,7 +145,7 @@ class AiointerceptRequest(web.Request):
     def captured_body(self) -> bytes | None:
         """The body, without its gzip or deflate content coding; `None` where the request had none."""
         if self._decoded_body is None and self.raw_body is not None:
-            self._decoded_body = _decoded(self.raw_body, self._headers.get(hdrs.CONTENT_ENCODING))
+            self._decoded_body = _decoded(self.raw_body, self._headers.getall(hdrs.CONTENT_ENCODING, ()))
         return self._decoded_body
 
     @property
@@ -166,8 +175,7 @@ class AiointerceptRequest(web.Request):
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes off the wire and keep it as `raw_body`; raises what breaks it off."""
-        # What follows a CONNECT is no body but the traffic of a tunnel.
-        if not self.body_exists or self.method == hdrs.METH_CONNECT:
+        if not self._brings_a_body():
             self.complete = True
             return
         incoming = self._payload
@@ -191,7 +199,7 @@ class AiointerceptRequest(web.Request):
 
     async def receive(self) -> bool:
         """Read the whole body off the wire and return `complete`; raises only `asyncio.CancelledError`."""
-        if not self.body_exists:
+        if not self._brings_a_body():
             self.complete = True
             return True
         # A client that left, or sent a body that cannot be parsed: what came before is what there is.
@@ -240,11 +248,11 @@ def _text(octets: bytes) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
-def _decoded(body: bytes, coding: str | None) -> bytes:
-    if coding is None:
+def _decoded(body: bytes, codings: Sequence[str]) -> bytes:
+    if not codings:
         return body
     try:
-        decoded = decode_body(body, coding)
+        decoded = decode_body(body, ",".join(codings))
     except ValueError:
         # Not encoded as its header says: what came is the truth.
         return body
