@@ -72,18 +72,12 @@ class RegistrationIndex:
             yield f"{describe_key(key)} (differs in {difference(asked, key)}{also})"
 
 
-def _clues(key: Key) -> Iterator[Hashable]:
-    """Yield what a near miss of `key` may have in common with it."""
+def _clues(key: Key) -> tuple[Hashable, ...]:
+    """Return what a near miss of `key` may have in common with it."""
     url = key[1]
     origin, path = origin_of(url), url.raw_path
     folder, _, name = path.rpartition("/")
-    yield url
-    yield origin, path
-    yield path
-    yield origin, folder, ""
-    yield url.raw_host, name
-    yield origin
-    yield None
+    return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None
 
 
 def _near_patterns(method: str, patterns: Iterable[tuple[MockResponse, bool]]) -> Iterator[str]:

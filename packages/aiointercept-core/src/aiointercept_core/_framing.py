@@ -24,7 +24,7 @@ def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool) ->
     length and encoding may be true.
     """
     lengths = fields.getall("Content-Length", [])
-    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length.strip()) for length in lengths):
+    if len(lengths) > 1 or (lengths and not _LENGTH.fullmatch(lengths[0].strip())):
         raise ValueError(
             f"headers: expected one Content-Length of digits or none, got {', '.join(map(describe_value, lengths))}; "
             "leave the header out, it is set by itself"

@@ -210,10 +210,11 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         match response.matcher:
             case ExactURL(url):
                 key = (response.method, url)
-                if key not in self._exact:
-                    self._exact[key] = ReplyQueue(lenient=self._lenient)
+                queue = self._exact.get(key)
+                if queue is None:
+                    queue = self._exact[key] = ReplyQueue(lenient=self._lenient)
                     self._index.add(key)
-                self._exact[key].append(response)
+                queue.append(response)
             case URLPattern(pattern):
                 queues = self._patterns.setdefault(response.method, {})
                 if pattern not in queues:
