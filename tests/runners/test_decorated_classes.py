@@ -83,7 +83,8 @@ class TestInherited(Base):
 
 @aiointercept(mock_external_urls=True)
 class DecoratedBase:
-    async def test_once(self, m):
+    async def test_once(self, tmp_path, m):
+        assert tmp_path.is_dir()
         await ask(m)
 
 
