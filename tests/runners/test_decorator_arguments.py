@@ -142,11 +142,17 @@ def method_without_room(self):
         (positional_only, "m", "param: expected a keyword argument"),
         (variadic, "args", "param: expected a keyword argument"),
         (3, None, "function, method or class to decorate, got 3"),
+        (pytest.fixture(only), None, "got the fixture .*only.*; put @pytest.fixture above"),
     ],
 )
 def test_no_place_for_the_mock_is_said_where_it_is_decorated(target, param, message):
     with pytest.raises(TypeError, match=message):
         aiointercept(param=param)(target)
+
+
+def test_the_parentheses_are_missed_where_they_are_left_out():
+    with pytest.raises(TypeError, match=r"expected True or False, got .*only.*write @aiointercept\(\)"):
+        aiointercept(only)
 
 
 def test_a_decorated_function_is_known_by_its_own_name_and_words():

@@ -70,6 +70,11 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         assert_all_called: bool | None = None,
         assert_all_matched: bool | None = None,
     ) -> None:
+        if callable(mock_external_urls):
+            raise TypeError(
+                f"mock_external_urls: expected True or False, got {mock_external_urls!r}; "
+                "as a decorator write @aiointercept(), with its parentheses"
+            )
         needing = {
             "passthrough": passthrough,
             "passthrough_unmatched": passthrough_unmatched,

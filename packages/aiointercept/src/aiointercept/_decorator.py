@@ -31,6 +31,8 @@ def decorate(target: F, make_mock: MakeMock, param: str | None) -> F:
         return target
     if isinstance(target, staticmethod | classmethod):
         return type(target)(decorate(target.__func__, make_mock, param))
+    if type(target).__module__.startswith("_pytest.") or hasattr(target, "_pytestfixturefunction"):
+        raise TypeError(f"expected a function to decorate, got the fixture {target!r}; put @pytest.fixture above")
     if not callable(target):
         raise TypeError(f"expected a function, method or class to decorate, got {target!r}")
     injection = Injection(target, param)
