@@ -239,6 +239,33 @@ async def test_a_callback_cancelled_because_its_client_left_is_no_error():
         await asyncio.wait_for(cancelled.wait(), 5)
 
 
+async def test_an_error_in_a_sync_callback_whose_client_left_is_an_error_all_the_same():
+    """Nothing cancels it: it has come to its end, if late."""
+    entered, gate = threading.Event(), threading.Event()
+
+    def callback(url, **kwargs):
+        entered.set()
+        gate.wait(5)
+        raise FirstError("told late")
+
+    m = await aiointercept().start()
+    m.get(f"{m.server_url}/", callback=callback)
+    m.get(f"{m.server_url}/next", callback=lambda url, **kwargs: CallbackResult())
+    task = asyncio.ensure_future(fetch(m.server_url))
+    await asyncio.to_thread(entered.wait, 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    # Callbacks run one after the other: when the next has answered, this one is over.
+    following = asyncio.ensure_future(fetch(f"{m.server_url}/next"))
+    async with asyncio.timeout(5):
+        while m.call_count < 2:
+            await asyncio.sleep(0.001)
+    gate.set()
+    await following
+    with pytest.raises(FirstError, match="told late"):
+        await m.stop()
+
+
 async def test_a_callback_cancelled_because_the_block_ended_is_no_error():
     entered, cancelled = asyncio.Event(), asyncio.Event()
 

@@ -21,11 +21,16 @@ __all__ = ["Home", "running_loop"]
 
 
 class Home:
-    """The loop and the thread on which the functions registered with one mock run."""
+    """The loop and the thread on which the functions registered with one mock run.
 
-    def __init__(self, entered_on: asyncio.AbstractEventLoop | None) -> None:
+    `orphaned` is told of an error in a sync function whose client has left.
+    """
+
+    def __init__(
+        self, entered_on: asyncio.AbstractEventLoop | None, orphaned: Callable[[BaseException], object]
+    ) -> None:
         self._entered_on = entered_on
-        self._worker = Worker()
+        self._worker = Worker(orphaned)
 
     def close(self) -> None:
         """Let the thread end; a function that still runs on it is not waited for."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import logging
 import time
-import traceback
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
@@ -26,7 +26,15 @@ from aiointercept_dns import (
     is_ip_address,
     is_loopback,
 )
-from aiointercept_server import AiointerceptRequest, ClosedResponse, Listener, Takeover, error_reply, send_reply
+from aiointercept_server import (
+    AiointerceptRequest,
+    ClosedResponse,
+    Listener,
+    Takeover,
+    error_reply,
+    error_text,
+    send_reply,
+)
 
 from ._home import Home, running_loop
 from ._place import CallbackCancelledError
@@ -63,7 +71,7 @@ class Interception:
         passthrough_unmatched: bool,
         mock_ip_addresses: bool,
     ) -> None:
-        self.home = Home(running_loop())
+        self.home = Home(running_loop(), self._note_orphan)
         self.errors: list[BaseException] = []
         self._registry = registry
         self._passthrough = passthrough
@@ -174,8 +182,13 @@ class Interception:
     def _note_error(self, error: BaseException, request: AiointerceptRequest) -> None:
         self.errors.append(error)
         logger.error(
-            "answering %s %s failed:\n%s", request.method, request.url, "".join(traceback.format_exception(error))
+            "answering %s %s failed:\n%s", request.method, request.url, error_text(error)
         )
+
+    def _note_orphan(self, error: BaseException) -> None:
+        """Note what a callback raised whose client did not wait for it."""
+        self.errors.append(error)
+        logger.error("a callback failed after its client had left:\n%s", error_text(error))
 
     async def _answer_miss(self, record: Record[AiointerceptRequest]) -> Reply:
         request = record.request
@@ -225,20 +238,24 @@ class Interception:
         received = _clock()
         record = self._registry.record(request, "forwarded to the real network")
         assert self._forwarder is not None
+        body = request.stream() if request.body_exists else None
+        request.complete = body is None
         try:
-            body = request.stream() if request.body_exists else None
-            request.complete = body is None
             forwarded = await self._forwarded(request, body)
-            record.status = forwarded.status
+            record.status, record.seconds = forwarded.status, _clock() - received
+            if forwarded.upgraded:
+                return await forwarded.relay(request)
+            return await send_reply(request, _as_stream(forwarded))
         except Exception as exc:
             _fail(request, exc)
             return ClosedResponse(request)
         finally:
-            record.seconds = _clock() - received
+            record.seconds = record.seconds or _clock() - received
             request.origin = None
-        if forwarded.upgraded:
-            return await forwarded.relay(request)
-        return await send_reply(request, _as_stream(forwarded))
+            if body is not None:
+                # What has come of it is kept now, and not when the garbage is collected; unless it is read still.
+                with contextlib.suppress(RuntimeError):
+                    await body.aclose()
 
     async def _forwarded(self, request: AiointerceptRequest, body: AsyncIterable[bytes] | bytes | None) -> Forwarded:
         assert self._forwarder is not None

@@ -13,10 +13,12 @@ __all__ = ["Worker", "call_threadsafe", "contained", "settle"]
 class Worker:
     """A daemon thread, made on first use, that runs functions one at a time in the order in which they came.
 
-    Not an executor: that one is waited for when the interpreter exits.
+    Not an executor: that one is waited for when the interpreter exits. `orphaned` is told, on the server's loop, of an
+    error for which nobody waits any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, orphaned: Callable[[BaseException], object]) -> None:
+        self._orphaned = orphaned
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -32,7 +34,7 @@ class Worker:
             try:
                 result = function()
             except BaseException as exc:
-                call_threadsafe(loop, settle, done, None, exc)
+                call_threadsafe(loop, self._fail, done, exc)
             else:
                 call_threadsafe(loop, settle, done, result)
 
@@ -41,6 +43,12 @@ class Worker:
             self._thread = threading.Thread(target=self._work, name="aiointercept-callbacks", daemon=True)
             self._thread.start()
         return await done
+
+    def _fail(self, done: "asyncio.Future[Any]", error: BaseException) -> None:
+        if done.cancelled():
+            self._orphaned(error)
+        else:
+            settle(done, None, error)
 
     def close(self) -> None:
         self._closed = True
