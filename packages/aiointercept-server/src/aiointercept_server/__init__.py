@@ -7,7 +7,7 @@ from ._application import application
 from ._exchange import Answer, Owner, Takeover
 from ._listener import Listener
 from ._request import AiointerceptRequest
-from ._wire import ClosedResponse, error_reply, send_reply
+from ._wire import ClosedResponse, error_reply, error_text, send_reply
 
 __all__ = [
     "AiointerceptRequest",
@@ -18,5 +18,6 @@ __all__ = [
     "Takeover",
     "application",
     "error_reply",
+    "error_text",
     "send_reply",
 ]

@@ -11,7 +11,7 @@ from aiointercept_core import ClosedConnection, Reply
 
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
-from ._wire import ClosedResponse, error_reply, send_reply
+from ._wire import ClosedResponse, error_reply, error_text, send_reply
 
 __all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
 
@@ -80,5 +80,5 @@ async def _ask(answer: Answer, request: AiointerceptRequest) -> Reply:
         raise
     except BaseException as exc:
         # Whatever it is: a `SystemExit` would end the thread on which all mocks of the process are served.
-        logger.error("answering %s %s failed", request.method, request.url, exc_info=exc)
+        logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(exc))
         return error_reply(exc)

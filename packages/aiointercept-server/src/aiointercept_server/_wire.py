@@ -24,7 +24,7 @@ from aiointercept_core import Reply, Response, Stream
 
 from ._clock import now
 
-__all__ = ["ClosedResponse", "error_reply", "send_reply"]
+__all__ = ["ClosedResponse", "error_reply", "error_text", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -153,9 +153,14 @@ async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespon
 
 def error_reply(error: BaseException) -> Response:
     """Return the reply that tells the client of `error`: 500 with the traceback as text."""
-    text = "".join(traceback.format_exception(error))
     headers = CIMultiDict({hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"})
-    return Response(500, None, CIMultiDictProxy(headers), text.encode("utf-8", "backslashreplace"))
+    return Response(500, None, CIMultiDictProxy(headers), error_text(error).encode())
+
+
+def error_text(error: BaseException) -> str:
+    """Return the traceback of `error`, with what no encoding takes escaped."""
+    text = "".join(traceback.format_exception(error))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamResponse:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -20,7 +19,7 @@ from aiointercept_core import (
     normalize_url,
 )
 from aiointercept_dns import Passthrough, is_ip_address
-from aiointercept_server import AiointerceptRequest
+from aiointercept_server import AiointerceptRequest, error_text
 
 from ._decorator import decorate
 from ._home import running_loop
@@ -325,7 +324,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             errors = []
         if exc is not None:
             for error in errors:
-                exc.add_note("a callback raised as well:\n" + "".join(traceback.format_exception(error)))
+                exc.add_note("a callback raised as well:\n" + error_text(error))
             return
         if len(errors) == 1:
             raise errors[0]
