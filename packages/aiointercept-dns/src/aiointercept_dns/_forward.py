@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import (
+    ClientError,
     ClientHandlerType,
     ClientMiddlewareType,
     ClientRequest,
@@ -99,7 +100,7 @@ class Forwarder:
             allow_redirects=False,
             auto_decompress=False,
             skip_auto_headers=_SET_BY_THE_CLIENT,
-            middlewares=(_with_exactly(fields),),
+            middlewares=(_exactly(fields, once=body is not None),),
             **_like(like, fields),
         )
         relayed = CIMultiDict((_text(name), _text(value)) for name, value in response.raw_headers)
@@ -133,15 +134,26 @@ def _drop_hop_by_hop(headers: CIMultiDict[str], but: str = "") -> None:
             headers.popall(name, None)
 
 
-def _with_exactly(headers: CIMultiDict[str]) -> ClientMiddlewareType:
-    """Return a middleware that sends `headers` in their order, case and number, and then what aiohttp has to add."""
+def _exactly(headers: CIMultiDict[str], *, once: bool) -> ClientMiddlewareType:
+    """Return a middleware that sends `headers` in their order, case and number, and then what aiohttp has to add.
+
+    With `once` nothing is sent again after a disconnect: aiohttp would send what is left of a body that is a stream.
+    """
+    error: ClientError | None = None
 
     async def middleware(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        nonlocal error
+        if error is not None:
+            raise error
         added = [(name, value) for name, value in request.headers.items() if name not in headers]
         request.headers.clear()
         request.headers.extend(headers)
         request.headers.extend(added)
-        return await handler(request)
+        try:
+            return await handler(request)
+        except ClientError as exc:
+            error = exc if once else None
+            raise
 
     return middleware
 

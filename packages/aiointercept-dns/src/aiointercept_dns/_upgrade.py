@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from aiohttp import ClientResponse, StreamReader, web
+from aiohttp import ClientError, ClientResponse, StreamReader, web
 from aiohttp.http import StreamWriter
 
 __all__ = ["relay_upgrade"]
@@ -67,16 +67,15 @@ async def relay_upgrade(request: web.BaseRequest, response: ClientResponse) -> w
         # A connection that is upgraded has no use for half of it.
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        response.close()
         for pump in pumps:
             pump.cancel()
-        await asyncio.wait(pumps)
-        response.close()
     return _Sent(status=response.status)
 
 
 async def _pump(source: StreamReader, sink: StreamWriter) -> None:
     # Either side may be gone at any time; that is an end as good as another.
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError, ClientError):
         while chunk := await source.readany():
             await sink.write(chunk)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
@@ -173,7 +173,7 @@ class AiointerceptRequest(web.Request):
         reader.feed_eof()
         return reader
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes off the wire and keep it as `raw_body`; raises what breaks it off."""
         if not self._brings_a_body():
             self.complete = True
@@ -225,7 +225,6 @@ class AiointerceptRequest(web.Request):
         """Return the fields of a form; its files are in memory, and new ones at each call."""
         # aiohttp reads files in an executor of this loop: the caller's, not the server's, which may be gone.
         loop = self._loop = asyncio.get_running_loop()
-        self._post = None
         form = await super().post()
         # aiohttp closes the files of a form that it remembers once the reply is sent.
         self._post = None
