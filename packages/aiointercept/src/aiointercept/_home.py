@@ -73,14 +73,15 @@ class _Callback:
     def __init__(self, function: Callable[..., Any], place: Place) -> None:
         self._function = function
         self._place = place
+        self._is_async = _is_async(function)
 
     def __repr__(self) -> str:
         return repr(self._function)
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        function = self._function
-        result = await self._place.call(functools.partial(function, *args, **kwargs), is_async=_is_async(function))
-        if isinstance(result, CallbackResult):
+        function = functools.partial(self._function, *args, **kwargs)
+        result = await self._place.call(function, is_async=self._is_async)
+        if isinstance(result, CallbackResult) and not isinstance(result.body, str | bytes):
             # The user's own object stays as it is: it may be returned again.
             result = copy.copy(result)
             result.body = _bind_body(result.body, self._place)

@@ -44,24 +44,19 @@ class Place:
                 return await make()
             except (KeyboardInterrupt, SystemExit) as exc:
                 raise contained(exc) from exc
-        started: asyncio.Future[None] = here.create_future()
         done: asyncio.Future[Any] = here.create_future()
         done.add_done_callback(_mark_retrieved)
-        visit = _Visit(here, started, done, make)
+        visit = _Visit(here, home, done, make)
         home.call_soon_threadsafe(visit.begin, context=self._context.copy())
+        too_late = here.call_later(_START_TIMEOUT, visit.abandon_unless_begun)
         try:
-            await asyncio.wait({started}, timeout=_START_TIMEOUT)
-            if not started.done():
-                visit.abandoned = True
-                raise RuntimeError(
-                    f"a callback could not start within {_START_TIMEOUT:g} s: its event loop {home!r} is blocked; "
-                    "make blocking calls in a thread, or use a sync callback"
-                )
             return await done
         except asyncio.CancelledError:
             visit.abandoned = True
             call_threadsafe(home, visit.cancel)
             raise
+        finally:
+            too_late.cancel()
 
     async def stream(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
         """Yield what `source` yields, which is iterated by one task on the loop, one item ahead at most."""
@@ -107,13 +102,14 @@ class _Visit:
     def __init__(
         self,
         here: asyncio.AbstractEventLoop,
-        started: "asyncio.Future[None]",
+        home: asyncio.AbstractEventLoop,
         done: "asyncio.Future[Any]",
         make: Callable[[], Awaitable[Any]],
     ) -> None:
         self.abandoned = False
+        self._begun = False
         self._here = here
-        self._started = started
+        self._home = home
         self._done = done
         self._make = make
         self._task: asyncio.Task[Any] | None = None
@@ -121,9 +117,19 @@ class _Visit:
     def begin(self) -> None:
         if self.abandoned:
             return
+        self._begun = True
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._task.add_done_callback(self._finish)
-        call_threadsafe(self._here, settle, self._started)
+
+    def abandon_unless_begun(self) -> None:
+        if self._begun:
+            return
+        self.abandoned = True
+        error = RuntimeError(
+            f"a callback could not start within {_START_TIMEOUT:g} s: its event loop {self._home!r} is blocked; "
+            "make blocking calls in a thread, or use a sync callback"
+        )
+        settle(self._done, None, error)
 
     def cancel(self) -> None:
         if self._task is not None:
