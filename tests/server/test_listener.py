@@ -151,6 +151,22 @@ async def reply_that_nobody_reads(mock: Mock, wire: Wire) -> None:
     await waiting(mock, wire, body=bytes(2**24))
 
 
+async def broken_stream_that_nobody_reads(mock: Mock, wire: Wire) -> None:
+    """After which aiohttp has let go of the connection while there is still something to send."""
+    broken = threading.Event()
+
+    async def chunks():
+        try:
+            while not mock.screened[-1].transport.get_write_buffer_size():
+                yield bytes(30_000)
+            raise RuntimeError("broken")
+        finally:
+            broken.set()
+
+    await waiting(mock, wire, body=chunks)
+    await eventually(broken.is_set)
+
+
 async def last_reply_that_nobody_reads(mock: Mock, wire: Wire) -> None:
     """With `Connection: close`, so that aiohttp has let go of the connection."""
     await waiting(mock, wire, body=bytes(2**20), headers={"Connection": "close"})
@@ -178,6 +194,7 @@ SITUATIONS = [
     stream_that_hangs,
     stream_without_an_end,
     reply_that_nobody_reads,
+    broken_stream_that_nobody_reads,
     last_reply_that_nobody_reads,
     pipeline,
 ]
@@ -193,12 +210,16 @@ async def test_closing_is_quick(situation, connections: int):
         mock = Mock()
         mock.registry.get(URL, repeat=True)
         async with contextlib.AsyncExitStack() as stack:
-            for _ in range(connections):
-                await situation(mock, await stack.enter_async_context(connect(mock.port)))
+            wires = [await stack.enter_async_context(connect(mock.port)) for _ in range(connections)]
+            for wire in wires:
+                await situation(mock, wire)
             before = time.perf_counter()
             await asyncio.wrap_future(mock.listener.close())
             after = time.perf_counter()
             assert is_refused("127.0.0.1", mock.port)
+            for wire in wires:
+                with contextlib.suppress(ConnectionError):
+                    await wire.rest()
         await eventually(lambda: server_tasks() == 0)
         return after - before
 
@@ -208,6 +229,17 @@ async def test_closing_is_quick(situation, connections: int):
         if (took := await closing_time()) < limit:
             break
     assert took < limit
+
+
+def test_connections_that_are_only_coming_to_be_are_closed():
+    for _ in range(20):
+        mock = Mock()
+        clients = [socket.create_connection(("127.0.0.1", mock.port), 5) for _ in range(5)]
+        mock.close()
+        for client in clients:
+            with client, contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+    assert server_tasks() == 0
 
 
 def test_closing_before_the_loop_has_come_round_to_open():

@@ -21,7 +21,7 @@ def served(mock: Mock, caplog: pytest.LogCaptureFixture) -> Mock:
     mock.registry.post("http://api.example/up", body="up", repeat=True)
     yield mock
     # A client's mistake is no error of the server's.
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
 
 
 async def serves(mock: Mock) -> None:
@@ -44,6 +44,7 @@ async def serves(mock: Mock) -> None:
         b"BREW nonsense HTTP/1.1\r\nHost: a\r\n\r\n",
         b"BREW / NONSENSE\r\nHost: a\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET http://[::1/ HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /good HTTP/1.1\r\nHost: a\r\nNo colon\r\n\r\n",
         b"GET /good HTTP/1.1\r\nHost: a\r\n: no name\r\n\r\n",
         b"GET /good HTTP/1.1\r\nHost: a\r\nSp ace: 1\r\n\r\n",

@@ -9,10 +9,10 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 from mock_server import Mock, connect
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from support import fetch
 
-from aiointercept_core import CallbackResult
+from aiointercept_core import CallbackResult, Response
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
 URL = "http://api.example/"
@@ -82,6 +82,22 @@ async def test_a_streamed_body_with_copied_framing_headers(mock: Mock, headers: 
     async with connect(mock.port) as wire:
         for _ in range(3):
             assert (await wire.exchange(GET)).body == b"body"
+
+
+async def test_an_owner_of_ones_own_may_copy_framing_headers(mock: Mock):
+    """What the registry refuses or drops cannot break the connection where another owner lets it through."""
+
+    async def answer(request):
+        headers = CIMultiDict({"Transfer-Encoding": "chunked", "Content-Length": "99"})
+        headers.add("Content-Length", "77")
+        return Response(200, None, CIMultiDictProxy(headers), b"body")
+
+    mock.answer = answer
+    async with connect(mock.port) as wire:
+        for _ in range(2):
+            response = await wire.exchange(GET)
+            assert response.body == b"body"
+            assert (response.values("Content-Length"), response.values("Transfer-Encoding")) == (["4"], [])
 
 
 async def test_an_aiohttp_client_reads_every_one_of_them(mock: Mock):

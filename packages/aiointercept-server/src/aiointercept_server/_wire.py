@@ -188,7 +188,7 @@ async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamRes
         if transport is None or transport.is_closing():
             # The client left.
             return ClosedResponse(request)
-        logger.error("the body of the reply to %s %s failed", request.method, request.url, exc_info=exc)
+        logger.error("the body of the reply to %s %s failed:\n%s", request.method, request.url, error_text(exc))
         if not response.prepared:
             return await send_reply(request, error_reply(exc))
         # Too late for a status: a body cut short is what tells the client.
