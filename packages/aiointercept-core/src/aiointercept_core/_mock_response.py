@@ -101,4 +101,4 @@ class MockResponse:
     async def reply_from(self, result: object, request: Request) -> Reply:
         """Return the reply to `request` that a callback's `result` stands for."""
         template = template_from_result(result, request.method, self.callback, lenient=self._lenient)
-        return await template.make()
+        return template.fixed() or await template.make()
