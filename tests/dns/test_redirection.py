@@ -216,6 +216,14 @@ async def test_a_running_redirection_is_not_started_again_and_stops_once():
     redirection.stop()
 
 
+async def test_a_call_that_was_made_before_is_redirected_too():
+    async with real_server() as mock, aiohttp.ClientSession() as session:
+        made_before = session.get("https://api.example/b")
+        with Redirection({"api.example": f"http://127.0.0.1:{mock.port}"}):
+            async with made_before as response:
+                assert await response.text() == "real GET /b"
+
+
 async def test_another_thread_and_its_loop_are_redirected():
     async with real_server() as mock:
         texts = []
