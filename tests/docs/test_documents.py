@@ -136,6 +136,7 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.long
 def test_a_false_statement_in_any_kind_of_block_is_a_failure(tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "document.md").write_text(DOCUMENT)

@@ -1,10 +1,12 @@
 """pytest-socket, pytest-randomly and pytest-xdist in one run with the plugin, as projects have them."""
 
+import pytest
 from pytest_runs import report_sections, run_in_subprocess
 
 pytest_plugins = ["pytester"]
 
 
+@pytest.mark.long
 def test_sockets_are_guarded_the_order_is_random_and_workers_share_the_tests(pytester):
     """pytest-socket lets out what goes to loopback, all that a mock needs; a worker's reports keep their sections."""
     pytester.makepyfile(

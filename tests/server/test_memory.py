@@ -10,6 +10,7 @@ import pytest
 from mock_server import Mock
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.flags.dev_mode, reason="asyncio's debug mode keeps more")
 @pytest.mark.parametrize(("method", "body", "limit"), [("GET", None, 2500), ("POST", {"a": 1}, 2900)])
 async def test_a_recorded_small_request(mock: Mock, method: str, body: object, limit: int):
