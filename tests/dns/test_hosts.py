@@ -166,7 +166,7 @@ LABELS = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,10}[a-z0-9_])?", fullmatch=True)
 NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join).filter(lambda name: not is_ip_address(name))
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None, derandomize=True, database=None)
 @given(name=NAMES, port=st.none() | st.integers(1, 65535), dot=st.booleans(), upper=st.booleans())
 def test_any_name_stands_for_its_own_urls(name, port, dot, upper):
     entry = f"{name}{'.' * dot}" + (f":{port}" if port else "")
