@@ -38,7 +38,8 @@ async def test_a_recorded_small_request(mock: Mock, method: str, body: object, l
         tracemalloc.start()
         try:
             await growth(20)
-            size, objects = await growth(400)
+            # What else happens in the process only adds to it.
+            size, objects = min([await growth(400) for _ in range(3)])
         finally:
             tracemalloc.stop()
     assert size < limit
