@@ -74,6 +74,8 @@ class Call:
 
     async def outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Let the user's middlewares try, as a middleware before them; refuse what aiohttp resends by itself."""
+        # For pytest: the traceback of a miss ends at a line of the user's or of aiohttp's.
+        __tracebackhide__ = True
         if self._error is not None:
             # It comes here again after an error only to resend.
             raise self._error
@@ -87,6 +89,7 @@ class Call:
 
     async def innermost(self, way: "Way", request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Make one attempt, as a middleware after the user's; in place of a disconnect raise what is known of it."""
+        __tracebackhide__ = True
         self._failure = None
         attempt = Attempt(self, request)
         way.depart(attempt)
