@@ -18,8 +18,15 @@ HOST = {"Host": "api.example"}
 class Recorder:
     """An async generator function whose life is noted; its generators are kept, so that none ends by being freed."""
 
-    def __init__(self, chunks: int = 10**9, pause: float = 0.001, error: BaseException | None = None) -> None:
+    def __init__(
+        self,
+        chunks: int = 10**9,
+        pause: float = 0.001,
+        error: BaseException | None = None,
+        chunk: bytes = b"",
+    ) -> None:
         self.chunks = chunks
+        self.chunk = chunk
         self.pause = pause
         self.error = error
         self.begun = self.closed = 0
@@ -33,7 +40,7 @@ class Recorder:
         self.begun += 1
         try:
             for number in range(self.chunks):
-                yield b"chunk %d;" % number
+                yield self.chunk or b"chunk %d;" % number
                 await asyncio.sleep(self.pause)
             if self.error is not None:
                 raise self.error
@@ -140,6 +147,17 @@ async def test_the_generator_is_closed_when_it_waits_while_the_client_leaves(moc
     async with connect(mock.port) as wire:
         await wire.send(GET)
         await wire.reader.readuntil(b"chunk 0;")
+    await eventually(lambda: body.closed == 1)
+
+
+async def test_the_generator_is_closed_when_a_client_leaves_that_did_not_read(mock: Mock):
+    """It is held back at a chunk then, and hears of the end only by being closed."""
+    body = Recorder(pause=0, chunk=bytes(2**18))
+    registered(mock, body)
+    async with connect(mock.port) as wire:
+        await wire.send(GET)
+        await eventually(lambda: mock.screened and mock.screened[0].transport.get_write_buffer_size() > 2**16)
+        assert (body.begun, body.closed) == (1, 0)
     await eventually(lambda: body.closed == 1)
 
 

@@ -100,9 +100,7 @@ class WireResponse(web.StreamResponse):
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write one piece of the body."""
         assert self._writer is not None
-        # In a chunked body an empty chunk is the last one.
-        if data:
-            await self._writer.write(data)
+        await self._writer.write(data)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Write what is left of the body and end the response."""
