@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import socket
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -331,7 +332,7 @@ async def test_large_bodies_go_through_both_ways():
         return response
 
     body = bytes(range(256)) * 40_000
-    async with forwarding(echo, client_max_size=2**30) as (m, session, url):
+    async with forwarding(echo) as (m, session, url):
         async with session.post(url, data=io.BytesIO(body)) as response:
             assert await response.read() == body
         assert m.last_request.captured_body == body
@@ -365,17 +366,20 @@ async def test_many_at_once():
 
 
 async def test_what_is_used_up_while_the_body_comes_is_forwarded_too():
-    async def echo(request):
-        return web.Response(body=b"real " + await request.read())
+    async def measure(request):
+        size = sum([len(chunk) async for chunk in request.content.iter_any()])
+        return web.Response(text=f"real {size}")
 
     sent, go_on = asyncio.Event(), asyncio.Event()
+    # More than aiohttp takes as bytes without a warning.
+    large = b"slow" * 300_000
 
     async def upload():
-        yield b"slow"
+        yield large
         sent.set()
         await go_on.wait()
 
-    async with forwarding(echo) as (m, session, url):
+    async with forwarding(measure) as (m, session, url):
         m.post(url, body="mocked")
         slow = asyncio.create_task(session.post(url, data=upload()))
         await sent.wait()
@@ -383,8 +387,37 @@ async def test_what_is_used_up_while_the_body_comes_is_forwarded_too():
             assert await response.text() == "mocked"
         go_on.set()
         async with await slow as response:
-            assert await response.text() == "real slow"
+            assert await response.text() == f"real {len(large)}"
         assert m.call_count == 2
+
+
+async def test_the_real_network_is_reached_as_by_the_users_connector():
+    """From its address, by its sockets, with its resolver and for its family."""
+
+    async def peer(request):
+        return web.Response(text=request.transport.get_extra_info("peername")[0])
+
+    def factory(info) -> socket.socket:
+        sockets.append(info[-1][1])
+        return socket.socket(*info[:3])
+
+    class Resolver(Names):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            families.append(family)
+            return await super().resolve(host, port, family)
+
+    sockets: list[int] = []
+    families: list[int] = []
+    connector = TCPConnector(
+        resolver=Resolver(), local_addr=("127.0.0.9", 0), socket_factory=factory, family=socket.AF_INET
+    )
+    async with real_server(peer) as real, ClientSession(connector=connector) as session:
+        url = f"http://api.example:{real.port}/"
+        async with aiointercept(mock_external_urls=True, passthrough_unmatched=True):
+            response = await session.get(url)
+            assert await response.text() == "127.0.0.9"
+        assert sockets[1:] == [real.port]
+        assert families == [socket.AF_INET]
 
 
 async def test_passthrough_hosts_use_the_users_own_connector_and_pool(names):
