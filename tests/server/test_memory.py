@@ -7,7 +7,7 @@ import tracemalloc
 
 import aiohttp
 import pytest
-from mock_server import Mock
+from mock_server import Mock, eventually
 
 
 @pytest.mark.long
@@ -56,7 +56,9 @@ async def test_what_is_cleared_is_freed(mock: Mock):
     kept = type(mock.last)
     mock.screened.clear()
     mock.registry.clear()
-    await asyncio.sleep(0.01)
-    gc.collect()
-    left = [one for one in gc.get_objects() if type(one) is kept and one.url.port == mock.port]
-    assert left == []
+
+    def freed() -> bool:
+        gc.collect()
+        return not [one for one in gc.get_objects() if type(one) is kept and one.url.port == mock.port]
+
+    await eventually(freed)

@@ -119,7 +119,7 @@ def test_any_target_and_any_host(mock: Mock):
     import asyncio
 
     @given(LINE, LINE)
-    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     def check(target: str, host: str) -> None:
         recorded = runner.run(ask(mock, target, f"Host: {host}"))
         assert recorded == 400 or "://" in recorded
