@@ -181,9 +181,7 @@ class Interception:
 
     def _note_error(self, error: BaseException, request: AiointerceptRequest) -> None:
         self.errors.append(error)
-        logger.error(
-            "answering %s %s failed:\n%s", request.method, request.url, error_text(error)
-        )
+        logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(error))
 
     def _note_orphan(self, error: BaseException) -> None:
         """Note what a callback raised whose client did not wait for it."""
