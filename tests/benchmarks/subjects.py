@@ -108,7 +108,8 @@ class _FloorMock(Mock):
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.can_read_body:
-            await request.read()
+            # Not `read()`, which has a limit.
+            await request.content.read()
         if request.path == MISSING:
             assert request.transport is not None
             request.transport.close()
