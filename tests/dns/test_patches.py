@@ -268,7 +268,8 @@ async def test_a_connection_to_any_other_address_is_closed_before_a_byte_is_sent
             return protocol
 
     connector = Astray()
-    async with server, ClientSession(connector=connector) as session:
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with server, ClientSession(connector=connector, timeout=timeout) as session:
         with Redirection({"api.example": "http://127.0.0.1:1"}):
             with pytest.raises(aiohttp.ClientConnectionError) as caught:
                 await session.post("http://api.example", data=b"secret")
@@ -417,6 +418,18 @@ async def test_a_wrapper_that_was_put_back_takes_itself_out():
         TCPConnector.connect, ClientSession._request = saved
         await fetch(real.url)
         assert snapshot() == before
+
+
+def test_a_wrapper_that_was_put_back_is_not_taken_for_aiohttps():
+    before = snapshot()
+    redirection = Redirection({})
+    redirection.start()
+    saved = TCPConnector.connect, ClientSession._request
+    redirection.stop()
+    TCPConnector.connect, ClientSession._request = saved
+    with redirection:
+        pass
+    assert snapshot() == before
 
 
 def test_one_object_holds_all_that_is_process_wide():
