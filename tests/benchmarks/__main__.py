@@ -22,8 +22,9 @@ def main() -> None:
     results = measure(
         options.subjects,
         _chosen(options.only, options.full),
-        rounds=options.rounds or (21 if options.full else 5),
-        seconds=0.1 if options.full else 0.03,
+        rounds=options.rounds or (15 if options.full else 3),
+        seconds=0.03,
+        patience=15.0 if options.full else 0.5,
         command=" ".join(("hatch run bench", *sys.argv[1:])),
         tell=lambda text: print(text, file=sys.stderr),
     )
@@ -37,9 +38,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hatch run bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all scenarios and sizes, 21 rounds: some minutes")
+    parser.add_argument("--full", action="store_true", help="all scenarios and sizes, at least 15 rounds: ten minutes")
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
-    parser.add_argument("--rounds", type=int, help="how many rounds, 15 or more for a median to rely on")
+    parser.add_argument("--rounds", type=int, help="how many rounds at least")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS), help="which subjects")
     parser.add_argument("--only", help="a text that the names of the scenarios to be measured contain")
     parser.add_argument("--out", type=Path, default=cache_folder() / "latest", help="folder for JSON, table and chart")

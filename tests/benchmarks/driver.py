@@ -1,12 +1,14 @@
 """One run: subject after subject in rotating rounds, so that whatever slows the machine down slows all of them."""
 
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +24,7 @@ __all__ = ["Measured", "Results", "measure"]
 _TESTS = Path(__file__).parent.parent
 
 # What does not answer within this many seconds is killed.
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 # A count or an amount of memory is nearly the same each time: one of so many rounds will do.
 _FIGURES_SELDOM = 5
@@ -76,7 +78,7 @@ class _Worker:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        watchdog = threading.Timer(_PATIENCE, process.kill)
+        watchdog = threading.Timer(_TIMEOUT, process.kill)
         watchdog.start()
         try:
             print(json.dumps(command), file=process.stdin, flush=True)
@@ -86,7 +88,7 @@ class _Worker:
         if not answer:
             process.communicate()
             self._process = self._start()
-            return {"missing": f"fails: ended with {process.returncode}, or no answer within {_PATIENCE:g} s"}
+            return {"missing": f"fails: ended with {process.returncode}, or no answer within {_TIMEOUT:g} s"}
         return dict(json.loads(answer))
 
     def close(self) -> None:
@@ -110,10 +112,15 @@ def measure(
     *,
     rounds: int,
     seconds: float,
+    patience: float = 0.0,
     command: str = "",
     tell: Callable[[str], None] = print,
 ) -> Results:
-    """Measure `scenarios` of `subjects`, in `rounds` rounds of `seconds` each."""
+    """Measure `scenarios` of `subjects`, `seconds` at a time, in rounds.
+
+    There are at least `rounds` of them, and as many more as there is time for in `patience` seconds for each scenario.
+    Short rounds bring what is compared closer together.
+    """
     workers: dict[str, _Worker] = {}
     absent: dict[str, str] = {}
     versions = {name: importlib.metadata.version(name) for name in ("aiohttp", "aiointercept")}
@@ -136,7 +143,7 @@ def measure(
     try:
         for scenario in scenarios:
             tell(scenario.name)
-            measured.append(_measure(workers, scenario, rounds, seconds))
+            measured.append(_measure(workers, scenario, rounds, seconds, patience))
             measured[-1].missing |= absent
     finally:
         for worker in workers.values():
@@ -151,7 +158,7 @@ def measure(
     )
 
 
-def _measure(workers: dict[str, _Worker], scenario: Scenario, rounds: int, seconds: float) -> Measured:
+def _measure(workers: dict[str, _Worker], scenario: Scenario, rounds: int, seconds: float, patience: float) -> Measured:
     measured = Measured(scenario.name, scenario.unit, scenario.grows)
     ready, timed = [], scenario.unit == "s"
     for name, worker in workers.items():
@@ -164,7 +171,11 @@ def _measure(workers: dict[str, _Worker], scenario: Scenario, rounds: int, secon
             measured.values[name] = []
             if timed and seconds:
                 worker.ask(run=seconds * _WARM_UP)
-    for turn in range(rounds if timed else max(1, rounds // _FIGURES_SELDOM)):
+    end = time.monotonic() + patience if timed else 0.0
+    least = rounds if timed else max(1, rounds // _FIGURES_SELDOM)
+    for turn in itertools.count():
+        if turn >= least and time.monotonic() >= end:
+            break
         first = turn % max(1, len(ready))
         for name in (*ready[first:], *ready[:first]):
             if name in measured.missing:

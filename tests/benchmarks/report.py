@@ -35,10 +35,12 @@ what any mock over HTTP has to pay at least (the floor, F), and with the librari
 
 ![Time of each library as a multiple of the floor]({chart})
 
-Measured on {results.date} by `{results.command}`: {versions}; {results.machine}. Each library runs in a process and
-an environment of its own; they take turns within a round, and the order of the turns rotates. A figure is the median
-of {results.rounds} rounds, each compared with the floor's of the same round; what follows in brackets are the
-quartiles. Read the ratios and not the microseconds: other machines have others.
+Measured on {results.date} by `{results.command}`: {versions}; {results.machine}.
+
+Each library runs in a process and an environment of its own; they take turns within a round, and the order of the turns
+rotates. A figure is the median of at least {results.rounds} rounds, each compared with the floor's of the same round;
+what follows in brackets are the quartiles. Where the floor has no such thing (https origins, callbacks, patterns), its
+plain GET stands for it. Read the ratios and not the microseconds: other machines have others.
 
 {tables(results)}"""
 
@@ -86,22 +88,18 @@ def _figures(results: Results) -> str:
 
 
 def _peers_ahead(results: Results) -> str:
-    lines = []
+    peers = [name for name in _measured_subjects(results) if name not in (FLOOR, *_OURS)]
+    rows = []
     for measured in results.measured:
-        if measured.unit != "s":
-            continue
-        for peer in _measured_subjects(results):
-            behind = [
-                (ours, found)
-                for ours in _OURS
-                if peer not in (FLOOR, *_OURS)
-                and (found := ratio(results, measured.scenario, ours, peer)) is not None
-                and found.low > 1.0
-            ]
-            if behind:
-                by = " and ".join(f"{found.median:.2f} times its time with {_mode(ours)}" for ours, found in behind)
-                lines.append(f"- {measured.scenario}: {SUBJECTS[peer].title} is ahead, ours takes {by}.")
-    return "\n".join(lines) or "Nowhere in this run."
+        for peer in peers if measured.unit == "s" else ():
+            ratios = [ratio(results, measured.scenario, ours, peer) for ours in _OURS]
+            behind = [found if found is not None and found.low > 1.0 else None for found in ratios]
+            if any(behind):
+                rows.append([measured.scenario, SUBJECTS[peer].title, *(_ratio(found) for found in behind)])
+    if not rows:
+        return "Nowhere in this run."
+    text = "How many times its time ours takes; empty where ours is not behind, or not beyond what the rounds spread."
+    return f"{text}\n\n{_table(['', 'ahead', *map(_mode, _OURS)], rows)}"
 
 
 def _targets(results: Results) -> str:

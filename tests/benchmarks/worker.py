@@ -72,7 +72,7 @@ def main() -> None:
             except Unsupported as exc:
                 answer = {"missing": str(exc)}
             except Exception as exc:
-                answer = {"missing": f"fails: {type(exc).__name__}: {exc}"[:200]}
+                answer = {"missing": f"fails: {type(exc).__name__}: {exc}".partition("\n")[0][:100]}
             print(json.dumps(answer), file=answers, flush=True)
 
 
