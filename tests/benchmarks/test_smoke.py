@@ -35,4 +35,6 @@ def test_each_scenario_is_measured_and_reported():
     assert Results.from_json(results.to_json()) == results
     text = page(results, "chart.png")
     assert all(f"| {name} |" in text for name in BRIEF)
-    assert {"sequential GET, keep-alive", "100 patterns registered"} <= {verdict.scenario for verdict in check(results)}
+    assert {"sequential GET, keep-alive", "memory per recorded request"} <= {
+        verdict.scenario for verdict in check(results)
+    }
