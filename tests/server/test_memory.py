@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import subprocess
 import sys
 import tracemalloc
 
@@ -11,6 +13,17 @@ from mock_server import Mock, eventually
 
 
 @pytest.mark.long
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="the other test runs as it is")
+def test_in_a_process_where_nothing_else_ran():
+    """What other tests leave in a worker's process shows in the figures."""
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "long", __file__]
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="runs in a process of its own")
 @pytest.mark.skipif(sys.flags.dev_mode, reason="asyncio's debug mode keeps more")
 @pytest.mark.parametrize(("method", "body", "limit"), [("GET", None, 2500), ("POST", {"a": 1}, 2900)])
 async def test_a_recorded_small_request(mock: Mock, method: str, body: object, limit: int):
