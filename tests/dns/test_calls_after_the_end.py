@@ -56,7 +56,8 @@ class Stage:
         self.redirection = Redirection({"api.example": f"http://127.0.0.1:{silent.port}"})
 
     def session(self, connector_class=TCPConnector, limit=100, **options) -> ClientSession:
-        return ClientSession(connector=connector_class(resolver=Names(), limit=limit), **options)
+        timeout = aiohttp.ClientTimeout(total=10)
+        return ClientSession(connector=connector_class(resolver=Names(), limit=limit), timeout=timeout, **options)
 
     def end(self) -> None:
         self.redirection.stop(REASON)

@@ -273,3 +273,17 @@ async def test_a_server_of_one_family_is_no_riddle_to_a_client_of_the_other(fami
         with pytest.raises(aiohttp.ClientConnectionError, match="expected a connector that can reach the mock at"):
             await session.get("http://api.example")
     assert not connector._acquired
+
+
+async def test_attempts_are_not_kept_where_nobody_asks_for_them():
+    async def serve(request):
+        ends = [request.transport.get_extra_info(name) for name in ("peername", "sockname")]
+        seen.append(redirection.take_attempt(*ends))
+        return aiohttp.web.Response()
+
+    seen = []
+    async with real_server(serve) as mock:
+        redirection = Redirection({"api.example": f"http://127.0.0.1:{mock.port}"})
+        with redirection:
+            await fetch("http://api.example/")
+    assert seen == [None]
