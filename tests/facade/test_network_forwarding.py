@@ -88,6 +88,8 @@ REQUESTS = {
     "expect": ("POST", "/", {"data": b"later", "expect100": True}),
     "host": ("GET", "/", {"headers": {"Host": "other.example"}}),
     "authorization": ("GET", "/", {"headers": {"Authorization": "Bearer secret", "Proxy-Authorization": "x"}}),
+    "connection": ("GET", "/", {"headers": {"Connection": "close", "TE": "trailers", "Keep-Alive": "timeout=5"}}),
+    "upgrade": ("GET", "/", {"headers": {"Connection": "Upgrade", "Upgrade": "h2c"}}),
 }
 
 
@@ -100,8 +102,7 @@ async def test_the_real_server_gets_what_a_direct_client_sends(names, name):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         seen.append([request.method, request.raw_path, request.host, dict(request.cookies), await request.read()])
-        # These two are for the next server only, which is the mock.
-        seen.append([each for each in raw(request) if each[0] not in (b"Expect", b"Proxy-Authorization")])
+        seen.append([each for each in raw(request) if each[0] != b"Expect"])
         return web.Response(body=b"x" if request.method != "HEAD" else b"", headers={"X-Reply": "yes"})
 
     method, path, options = REQUESTS[name]
@@ -127,6 +128,11 @@ async def with_duplicates(request):
     response.headers.add("Set-Cookie", "b=2; Path=/; HttpOnly")
     response.headers["Server"] = "mine"
     return response
+
+
+async def with_connection_headers(request):
+    headers = {"Connection": "close, Upgrade", "Upgrade": "h2c", "Proxy-Authenticate": "Basic", "Keep-Alive": "max=5"}
+    return web.Response(status=407, headers=headers, text="x")
 
 
 async def redirecting(request):
@@ -182,6 +188,7 @@ async def empty(request):
 REPLIES = [
     plain,
     with_duplicates,
+    with_connection_headers,
     redirecting,
     compressed,
     not_modified,
@@ -206,7 +213,7 @@ async def test_the_client_gets_what_the_real_server_sends(names, reply, method, 
             for follow in (True, False):
                 async with session.request(method, url, allow_redirects=follow) as response:
                     body = await response.read()
-                    headers = [pair for pair in raw(response) if pair[0] not in (b"Transfer-Encoding", b"Connection")]
+                    headers = [pair for pair in raw(response) if pair[0] != b"Transfer-Encoding"]
                     result.append([response.status, response.reason, headers, body, str(response.url)])
             return [*result, sorted(str(cookie) for cookie in session.cookie_jar)]
 

@@ -199,6 +199,7 @@ async def test_an_upgrade_that_needs_a_newer_protocol():
             await session.ws_connect(url)
         assert caught.value.status == 426
         assert caught.value.headers["Sec-WebSocket-Version"] == "14"
+        assert caught.value.headers["Upgrade"] == "websocket"
 
 
 async def test_an_unreachable_server_is_the_error_of_a_direct_client():

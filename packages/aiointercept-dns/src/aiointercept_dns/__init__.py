@@ -5,7 +5,7 @@ aiohttp client of the process. Both work in front of any server.
 """
 
 from ._call import Attempt, Call
-from ._forward import Forwarded, Forwarder, is_websocket
+from ._forward import Forwarded, Forwarder
 from ._host_map import HostMap, Targets
 from ._location import REAL_NETWORK, Address, Location, Origins, OutgoingRequest, is_ip_address, is_loopback
 from ._passthrough import Passthrough
@@ -29,5 +29,4 @@ __all__ = [
     "Targets",
     "is_ip_address",
     "is_loopback",
-    "is_websocket",
 ]

@@ -48,7 +48,7 @@ class NetworkSettings:
             local_host=local[0][4][0] if local else None,
             socket_factory=getattr(connector, "_socket_factory", None),
             resolver=resolver,
-            resolver_loop=connector._loop if resolver is not None else None,
+            resolver_loop=getattr(connector, "_loop", None) if resolver is not None else None,
         )
 
     def connector(self) -> DirectConnector:

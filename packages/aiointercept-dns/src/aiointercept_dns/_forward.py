@@ -24,19 +24,8 @@ from ._call import Attempt
 from ._direct import NetworkSettings
 from ._upgrade import relay_upgrade
 
-__all__ = ["Forwarded", "Forwarder", "is_websocket"]
+__all__ = ["Forwarded", "Forwarder"]
 
-# These concern one connection, not the exchange. The length of a body belongs to the exchange.
-_HOP_BY_HOP = (
-    hdrs.CONNECTION,
-    hdrs.KEEP_ALIVE,
-    hdrs.PROXY_AUTHENTICATE,
-    hdrs.PROXY_AUTHORIZATION,
-    hdrs.TE,
-    hdrs.TRAILER,
-    hdrs.TRANSFER_ENCODING,
-    hdrs.UPGRADE,
-)
 _SET_BY_THE_CLIENT = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE, hdrs.USER_AGENT)
 _LIMITS: dict[str, Any] = {"max_line_size": 2**24, "max_field_size": 2**24}
 
@@ -84,9 +73,9 @@ class Forwarder:
         """
         fields = CIMultiDict(headers)
         chunked = hdrs.TRANSFER_ENCODING in fields or None
+        # Who forwards has asked for the body already. Nothing else is left out, as a proxy would: what concerns one
+        # connection is meant for the one that a direct client would have.
         fields.popall(hdrs.EXPECT, None)
-        if not is_websocket(fields):
-            _drop_hop_by_hop(fields, but=hdrs.TRANSFER_ENCODING)
         if isinstance(body, bytes):
             # aiohttp warns of large bytes, because it cannot know that they are here to stay.
             body = io.BytesIO(body)
@@ -104,7 +93,8 @@ class Forwarder:
             **_like(like, fields),
         )
         relayed = CIMultiDict((_text(name), _text(value)) for name, value in response.raw_headers)
-        _drop_hop_by_hop(relayed)
+        # The body comes without it, and is framed anew.
+        relayed.popall(hdrs.TRANSFER_ENCODING, None)
         reason = _text((response.reason or "").encode("utf-8", "surrogateescape"))
         return Forwarded(response.status, reason, CIMultiDictProxy(relayed), _chunks(response), response)
 
@@ -121,17 +111,6 @@ class Forwarder:
                 connector=settings.connector(), cookie_jar=DummyCookieJar(), **_LIMITS
             )
         return session
-
-
-def is_websocket(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request with `headers` asks for a WebSocket."""
-    return headers.get(hdrs.UPGRADE, "").lower() == "websocket"
-
-
-def _drop_hop_by_hop(headers: CIMultiDict[str], but: str = "") -> None:
-    for name in _HOP_BY_HOP:
-        if name != but:
-            headers.popall(name, None)
 
 
 def _exactly(headers: CIMultiDict[str], *, once: bool) -> ClientMiddlewareType:

@@ -82,4 +82,5 @@ async def _pump(source: StreamReader, sink: StreamWriter) -> None:
 
 def _head(response: ClientResponse) -> bytes:
     fields = b"".join(b"%s: %s\r\n" % field for field in response.raw_headers)
-    return b"HTTP/1.1 %d %s\r\n%s\r\n" % (response.status, (response.reason or "").encode(), fields)
+    reason = (response.reason or "").encode("utf-8", "surrogateescape")
+    return b"HTTP/1.1 %d %s\r\n%s\r\n" % (response.status, reason, fields)
