@@ -266,9 +266,9 @@ async def test_what_is_let_out_takes_the_proxy(setting, mode, monkeypatch):
 @pytest.mark.parametrize("mode", [{"passthrough": ["api.example"]}, {"passthrough_unmatched": True}], ids=str)
 async def test_what_is_let_out_takes_a_tunnel_for_tls(mode, monkeypatch):
     ca = trustme.CA()
-    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("api.example").configure_cert(serving)
-    trusting = ssl.create_default_context()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ca.configure_trust(trusting)
     async with real_server(ssl=serving) as real, Proxy() as proxy:
         async with behind_proxy(proxy, "proxy=", monkeypatch) as (session, options):

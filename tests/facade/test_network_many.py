@@ -26,9 +26,10 @@ async def ask_for_all(session: ClientSession, count: int) -> None:
         assert asked == {(f"/{number}", number) for number in range(count)}
 
 
-async def test_a_thousand_through_one_pool():
+@pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.long)])
+async def test_many_through_one_pool(count):
     async with ClientSession() as session:
-        await ask_for_all(session, 1000)
+        await ask_for_all(session, count)
 
 
 @pytest.mark.long
