@@ -1,60 +1,60 @@
 """What thousands of recorded requests cost: little, since nothing is kept that nobody can ask for."""
 
-import asyncio
 import gc
-import os
+import json
 import subprocess
 import sys
-import tracemalloc
 
 import aiohttp
 import pytest
 from mock_server import Mock, eventually
 
+# In a process of its own: what other tests have left in this one shows in the figures.
+MEASURE = """
+import asyncio, gc, json, sys, tracemalloc
+import aiohttp
+from mock_server import Mock
 
-@pytest.mark.long
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="the other test runs as it is")
-def test_in_a_process_where_nothing_else_ran():
-    """What other tests leave in a worker's process shows in the figures."""
-    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "long", __file__]
-    done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.long
-@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="runs in a process of its own")
-@pytest.mark.skipif(sys.flags.dev_mode, reason="asyncio's debug mode keeps more")
-@pytest.mark.parametrize(("method", "body", "limit"), [("GET", None, 2500), ("POST", {"a": 1}, 2900)])
-async def test_a_recorded_small_request(mock: Mock, method: str, body: object, limit: int):
+async def main(method, body):
+    mock = Mock()
     url = f"{mock.url}/users?page=1"
     mock.registry.add(url, method, payload={"id": 1}, repeat=True)
     async with aiohttp.ClientSession() as session:
 
-        async def ask(count: int) -> None:
+        async def ask(count):
             for _ in range(count):
                 async with session.request(method, url, json=body) as response:
                     await response.read()
             mock.screened.clear()
             # The server's thread has come to the end of the last one.
             await asyncio.sleep(0.01)
-
-        async def growth(count: int) -> tuple[float, float]:
             gc.collect()
-            objects, (size, _) = len(gc.get_objects()), tracemalloc.get_traced_memory()
-            await ask(count)
-            gc.collect()
-            grown = tracemalloc.get_traced_memory()[0] - size
-            return grown / count, (len(gc.get_objects()) - objects) / count
+            return tracemalloc.get_traced_memory()[0], len(gc.get_objects())
 
         await ask(20)
         tracemalloc.start()
-        try:
-            await growth(20)
-            # What else happens in the process only adds to it.
-            size, objects = min([await growth(400) for _ in range(3)])
-        finally:
-            tracemalloc.stop()
+        before = await ask(20)
+        after = await ask(500)
+    mock.close()
+    print(json.dumps([(now - then) / 500 for then, now in zip(before, after)]))
+
+asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("method", "body", "limit"), [("GET", None, 2500), ("POST", {"a": 1}, 2900)])
+def test_a_recorded_small_request(method: str, body: object, limit: int):
+    ran = subprocess.run(
+        [sys.executable, "-c", MEASURE, method, json.dumps(body)],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stderr == ""
+    size, objects = json.loads(ran.stdout)
     assert size < limit
     assert objects < 9
 
