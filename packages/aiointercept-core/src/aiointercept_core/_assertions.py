@@ -133,7 +133,8 @@ class CallAssertions(Generic[R]):
         if params:
             target = normalize_url(target.extend_query(params))
         key = (method.upper(), target)
-        calls = self.journal.requests.get(key)
+        # The key is in normal form already.
+        calls = dict.get(self.journal.requests, key)
         if calls:
             return key, calls
         message = f"expected a request {describe_key(key)}, got "

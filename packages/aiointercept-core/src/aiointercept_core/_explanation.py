@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from ._mock_response import MockResponse
 from ._nearness import difference, nearest
-from ._url import Key, Origin, origin_of
+from ._url import Key, Origin, asked_origin, origin_of
 from ._wording import count_of, describe_key, shorten
 
 __all__ = ["RegistrationIndex"]
@@ -26,15 +26,12 @@ class RegistrationIndex:
     def __init__(self) -> None:
         self._origins: set[Origin] = set()
         self._filed: dict[Hashable, list[Key]] = {}
+        self._unfiled: list[Key] = []
 
     def add(self, key: Key) -> None:
-        """File a key that was not there yet."""
-        self._origins.add(origin_of(key[1]))
-        for clue in _clues(key):
-            keys = self._filed.setdefault(clue, [])
-            keys.append(key)
-            if len(keys) > 2 * _PER_CLUE:
-                del keys[:_PER_CLUE]
+        """Take in a key that was not there yet; it is filed when a miss is to be explained, which most are not."""
+        self._origins.add(asked_origin(key[1]))
+        self._unfiled.append(key)
 
     def has_origin(self, origin: Origin) -> bool:
         """Tell whether some exact URL of `origin` was registered, used up or not."""
@@ -65,11 +62,21 @@ class RegistrationIndex:
         return f"{head}; nearest: {'; '.join(near)}" if near else f"{head}: nothing is registered"
 
     def _near_keys(self, asked: Key, used_up_after: Callable[[Key], int | None]) -> Iterator[str]:
+        self._file()
         found = chain.from_iterable(self._filed.get(clue, ())[-_PER_CLUE:] for clue in _clues(asked))
         for key in nearest(asked, dict.fromkeys(found), _NAMED):
             calls = used_up_after(key)
             also = "" if calls is None else f"; {_used_up(calls)}"
             yield f"{describe_key(key)} (differs in {difference(asked, key)}{also})"
+
+    def _file(self) -> None:
+        for key in self._unfiled:
+            for clue in _clues(key):
+                keys = self._filed.setdefault(clue, [])
+                keys.append(key)
+                if len(keys) > 2 * _PER_CLUE:
+                    del keys[:_PER_CLUE]
+        self._unfiled.clear()
 
 
 def _clues(key: Key) -> tuple[Hashable, ...]:

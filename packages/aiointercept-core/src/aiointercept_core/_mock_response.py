@@ -18,7 +18,8 @@ class MockResponse:
     """One registration: the reply to the next requests that match it.
 
     `method` is in upper case; `call_count` says how many requests it has answered; `remaining` how many more it
-    will answer, `None` for no end. An `optional` one need not be used.
+    will answer, `None` for no end. An `optional` one need not be used. `ready` is the reply to all of them, `None`
+    where each gets its own or none.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class MockResponse:
         "method",
         "optional",
         "position",
+        "ready",
         "remaining",
     )
 
@@ -57,6 +59,7 @@ class MockResponse:
         self.position = 0
         self._template = template
         self._fixed = template.fixed()
+        self.ready = self._fixed if callback is None and not exception else None
         self._lenient = lenient
 
     def __repr__(self) -> str:
@@ -85,6 +88,8 @@ class MockResponse:
 
     async def reply(self, request: Request) -> Reply:
         """Return the reply to `request`; what the user's callback or body function raises is raised."""
+        if self.ready is not None:
+            return self.ready
         if self.exception:
             return _CLOSED
         if self.callback is None:

@@ -109,8 +109,10 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def claims(self, url: URL) -> bool:
         """Tell whether `url` is meant for this registry: by its origin, registered exactly, or by a pattern."""
-        if self.claims_origin(url):
+        if self._index.has_origin(asked_origin(url)):
             return True
+        if not self._patterns:
+            return False
         with self._lock:
             return any(self._matching_patterns(method, url) for method in self._patterns)
 

@@ -90,17 +90,18 @@ def build_template(
         raise TypeError(
             f"body: expected {_BODY_TYPES}, got {describe_value(body)}; use payload= for a value to be sent as JSON"
         )
+    bodiless = method.upper() == "HEAD" or status in (204, 304)
     fields = build_headers(headers)
+    if fields:
+        if lenient:
+            drop_contradictions(fields, body, bodiless=bodiless)
+        check_framing(fields, body, bodiless=bodiless)
+        # Whoever sends the reply decides whether it is sent chunked; a length beside chunks contradicts them.
+        if not bodiless and "Transfer-Encoding" in fields:
+            fields.popall("Transfer-Encoding")
+            fields.popall("Content-Length", None)
     if "Content-Type" not in fields:
         fields["Content-Type"] = content_type or "application/json"
-    bodiless = method.upper() == "HEAD" or status in (204, 304)
-    if lenient:
-        drop_contradictions(fields, body, bodiless=bodiless)
-    check_framing(fields, body, bodiless=bodiless)
-    # Whoever sends the reply decides whether it is sent chunked; a length beside chunks contradicts them.
-    if not bodiless and "Transfer-Encoding" in fields:
-        fields.popall("Transfer-Encoding")
-        fields.popall("Content-Length", None)
     return ReplyTemplate(status, reason, CIMultiDictProxy(fields), body, bodiless)
 
 
