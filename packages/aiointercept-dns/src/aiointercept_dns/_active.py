@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import ServerDisconnectedError
+from aiohttp.client_reqrep import ConnectionKey
 
 from ._location import Address, Location, Origins, OutgoingRequest
 
@@ -19,17 +20,19 @@ Ends: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
 class ActiveRedirection:
     """A redirection from one start to its end. What has to do with it asks it whether it has ended.
 
-    `token` tells its connections from all others in a connector's pool. `attempts` are what clients have sent to it and
+    `token` tells its connections from all others in a pool; `keys` are the keys that they are pooled by, for
+    those of the origins that clients asked for. `attempts` are what clients have sent to it and
     nobody has asked for yet, `None` where nobody will.
     """
 
-    __slots__ = ("attempts", "end_reason", "origins", "plain_errors", "token")
+    __slots__ = ("attempts", "end_reason", "keys", "origins", "plain_errors", "token")
 
     def __init__(self, origins: Origins, attempts: "dict[Ends, Attempt] | None", *, plain_errors: bool) -> None:
         self.origins = origins
         self.attempts = attempts
         self.plain_errors = plain_errors
         self.token = object()
+        self.keys: dict[tuple[ConnectionKey, Address], ConnectionKey] = {}
         self.end_reason: str | None = None
 
     def end_error(self) -> ServerDisconnectedError | None:

@@ -9,15 +9,15 @@ that they still do their part when the patches are out.
 """
 
 import asyncio
-import functools
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any, Protocol
 
 from aiohttp import (
     ClientConnectionError,
     ClientHandlerType,
+    ClientMiddlewareType,
     ClientOSError,
     ClientRequest,
     ClientResponse,
@@ -52,18 +52,21 @@ class Way(Protocol):
 class Call:
     """What one `session.get(...)` of the user does, from when it is written until it has a response.
 
-    `session`, `args` and `options` are what was called: `session._request(*args, **options)`.
+    `session`, `args` and `options` are what was called: `session._request(*args, **options)`. Its attempts go by `way`.
     """
 
-    __slots__ = ("_error", "_failure", "args", "attempted", "options", "redirections", "session")
+    __slots__ = ("_alone", "_error", "_failure", "_way", "args", "attempted", "options", "redirections", "session")
 
     def __init__(
         self,
+        way: Way | None = None,
         redirections: tuple[ActiveRedirection, ...] = (),
         session: ClientSession | None = None,
         args: tuple[Any, ...] = (),
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        self._way = way
+        self._alone = True
         self.redirections = redirections
         self.session = session
         self.args = args
@@ -72,7 +75,14 @@ class Call:
         self._failure: BaseException | None = None
         self._error: BaseException | None = None
 
-    async def outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    def middlewares(self, users: Sequence[ClientMiddlewareType]) -> tuple[ClientMiddlewareType, ...]:
+        """Return the middlewares that the call is made with, around those of the user."""
+        if not users:
+            return (self._innermost,)
+        self._alone = False
+        return (self._outermost, *users, self._innermost)
+
+    async def _outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Let the user's middlewares try, as a middleware before them; refuse what aiohttp resends by itself."""
         # For pytest: the traceback of a miss ends at a line of the user's or of aiohttp's.
         __tracebackhide__ = True
@@ -87,9 +97,16 @@ class Call:
                 self._error = exc
             raise
 
-    async def innermost(self, way: "Way", request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Make one attempt, as a middleware after the user's; in place of a disconnect raise what is known of it."""
+    async def _innermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Make one attempt, as a middleware after the user's; in place of a disconnect raise what is known of it.
+
+        Where the user has none it does the part of the outermost as well.
+        """
         __tracebackhide__ = True
+        if self._error is not None:
+            raise self._error
+        way = self._way
+        assert way is not None
         self._failure = None
         attempt = Attempt(self, request)
         way.depart(attempt)
@@ -104,6 +121,8 @@ class Call:
         finally:
             CURRENT_ATTEMPT.reset(token)
             way.arrive(attempt)
+        if self._alone and isinstance(failure, _DISCONNECTS):
+            self._error = failure
         # Out here, so that the disconnect that only carried it does not show as its context.
         raise failure
 
@@ -122,12 +141,6 @@ class Call:
         redirection, location = locate(self.redirections, outgoing)
         if redirection is not None and redirection.end_reason is not None and isinstance(location, Address):
             raise ClientConnectionError(redirection.end_reason)
-
-    def alone(
-        self, way: "Way", request: ClientRequest, handler: ClientHandlerType
-    ) -> Coroutine[Any, Any, ClientResponse]:
-        """Be both, where the user has no middlewares in between: aiohttp's chain costs more than what it links."""
-        return self.outermost(request, functools.partial(self.innermost, way, handler=handler))
 
     async def finish(self, response: Coroutine[Any, Any, ClientResponse]) -> ClientResponse:
         """Return what `response` returns; raise a plain `OSError` as it is, not the `ClientOSError` made of it."""

@@ -44,19 +44,18 @@ _MARK = "__aiointercept_wrapped__"
 class _StandIn:
     """A client's request, as its connector is to see it: plain HTTP to an IP address, without a proxy."""
 
-    def __init__(self, request: ClientRequest, address: Address, token: object) -> None:
+    proxy = None
+
+    def __init__(self, request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:
         self._request = request
         self.url = _url_of(address.host, address.port)
         self.host = address.host
         self.port = address.port
-        self.proxy = None
-        # Pools and limits per host go by this key. It keeps the origin asked for, so that a limit per host means what
-        # it says, and cannot equal the key of the real origin or of another mock: no field but this takes any value,
-        # and for a request without a proxy aiohttp leaves it empty.
-        mark: Any = (token, address.host, address.port, request.is_ssl())
-        self.connection_key = request.connection_key._replace(
-            is_ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=mark
-        )
+        asked = request.connection_key
+        key = redirection.keys.get((asked, address))
+        if key is None:
+            key = redirection.keys[asked, address] = _key_at(address, asked, redirection.token)
+        self.connection_key = key
 
     def is_ssl(self) -> bool:
         return False
@@ -144,7 +143,7 @@ class _Patch:
                 )
             attempt.redirection, attempt.connector, attempt.timeout = redirection, connector, timeout
             try:
-                connection = await original(connector, _StandIn(req, location, redirection.token), traces, timeout)
+                connection = await original(connector, _StandIn(req, location, redirection), traces, timeout)
             except ClientConnectionError:
                 if redirection.end_reason is None:
                     raise
@@ -173,15 +172,11 @@ class _Patch:
             if not isinstance(connector, TCPConnector) or isinstance(connector, DirectConnector):
                 return original(session, *args, **options)
             redirections = self._redirections
-            call = Call(redirections, session, args, options)
+            call = Call(self, redirections, session, args, options)
             middlewares: Any = options.get("middlewares")
             if middlewares is None:
                 middlewares = getattr(session, "_middlewares", ())
-            if middlewares:
-                chain = (call.outermost, *middlewares, functools.partial(call.innermost, self))
-            else:
-                chain = (functools.partial(call.alone, self),)
-            response = original(session, *args, **{**options, "middlewares": chain})
+            response = original(session, *args, **{**options, "middlewares": call.middlewares(middlewares)})
             for redirection in redirections:
                 if redirection.plain_errors:
                     return call.finish(response)
@@ -237,6 +232,15 @@ def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> N
         )
     if redirection.attempts is not None:
         redirection.attempts[ends(client, server)] = attempt
+
+
+def _key_at(address: Address, asked: ConnectionKey, token: object) -> ConnectionKey:
+    """Return what a connection to `address` for the origin of the key `asked` is pooled and limited by."""
+    # It keeps the origin asked for, so that a limit per host means what it says, and cannot equal the key of the real
+    # origin or of another mock: no field but this takes any value, and for a request without a proxy aiohttp leaves it
+    # empty.
+    mark: Any = (token, address.host, address.port, asked.is_ssl)
+    return asked._replace(is_ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=mark)
 
 
 @functools.lru_cache(maxsize=_ADDRESSES)
