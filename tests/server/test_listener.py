@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import contextvars
+import itertools
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +16,8 @@ import pytest
 from mock_server import Mock, Wire, connect, eventually
 from support import fetch
 
+from aiointercept_core import Reply
+from aiointercept_server import AiointerceptRequest, Listener
 from aiointercept_server._thread import SERVER_THREAD
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
@@ -337,3 +342,92 @@ async def test_neither_opening_nor_closing_blocks_a_loop():
             mock.registry.get(f"{mock.url}/")
             assert (await fetch(f"{mock.url}/")).status == 200
             await asyncio.wrap_future(mock.listener.close())
+
+
+def test_nothing_is_served_for_an_address_that_nobody_asks_for(mock: Mock):
+    go_on = threading.Event()
+    SERVER_THREAD.loop().call_soon_threadsafe(go_on.wait, 5)
+    try:
+        listener = Listener(mock)
+        # Done at once, although the server's thread has other things to do.
+        assert listener.close().done()
+        assert is_refused(*listener.address("http"))
+    finally:
+        go_on.set()
+
+
+async def test_connections_do_not_keep_the_context_of_whoever_asked_first():
+    secret = contextvars.ContextVar("secret", default="nothing")
+    secret.set("of the first who asked")
+    seen = []
+
+    class Owner(Mock):
+        async def answer(self, request: AiointerceptRequest) -> Reply:
+            seen.append(secret.get())
+            return await super().answer(request)
+
+    with contextlib.closing(Owner()) as mock:
+        mock.registry.get(URL)
+        async with connect(mock.port) as wire:
+            await wire.exchange(GET)
+    assert seen == ["nothing"]
+
+
+async def test_what_comes_in_is_seen_while_the_loop_has_other_things_to_do(mock: Mock):
+    loop, turns = SERVER_THREAD.loop(), itertools.count()
+
+    def go_on() -> None:
+        if next(turns) < 100_000 and not mock.received:
+            loop.call_soon(go_on)
+
+    mock.registry.get(URL)
+    async with connect(mock.port) as wire:
+        loop.call_soon_threadsafe(go_on)
+        await wire.exchange(GET)
+    assert next(turns) < 100_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its descriptors")
+def test_connections_are_accepted_again_once_there_are_descriptors():
+    code = """
+import asyncio, logging, os, resource, socket
+from mock_server import Mock, connect, eventually
+
+messages = []
+handler = logging.Handler()
+handler.emit = lambda record: messages.append(record.getMessage())
+logging.getLogger("aiointercept").addHandler(handler)
+
+async def main():
+    mock = Mock()
+    mock.registry.get("http://api.example/", body="served")
+    client = socket.socket()
+    client.setblocking(False)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    client.connect_ex(("127.0.0.1", mock.port))
+    client.setblocking(True)
+    await eventually(lambda: messages)
+    os.close(taken.pop())
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+    client.sendall(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")
+    client.settimeout(5)
+    received = b""
+    while b"served" not in received:
+        received += client.recv(1000)
+    client.close()
+    mock.close()
+    assert "no connection can be accepted" in messages[0], messages
+
+asyncio.run(main())
+print("done")
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == ("done\n", "")

@@ -1,7 +1,9 @@
 """A recorded request can be read after its reply, after its listener closed, on another loop, any number of times."""
 
 import asyncio
+import contextlib
 import io
+import itertools
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -9,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 from aiohttp import web
-from mock_server import Mock
+from mock_server import Mock, connect
 from multidict import MultiDict
 from support import fetch
 
@@ -170,3 +172,28 @@ async def test_the_values_that_a_callback_gets():
         "json": [1],
         "data": json.dumps([1]).encode(),
     }
+
+
+async def test_requests_alike_in_a_row_share_their_head_and_no_others_do():
+    with contextlib.closing(Mock()) as mock:
+        mock.registry.get(re.compile("http://"), repeat=True)
+        mock.registry.post(re.compile("http://"))
+        asked = [("/a", "1"), ("/a", "1"), ("/a", "2"), ("/b", "2"), ("/b", "2")]
+        async with connect(mock.port) as wire:
+            for path, value in asked:
+                head = f"GET {path} HTTP/1.1\r\nHost: api.example\r\nX-Value: {value}\r\n\r\n"
+                assert (await wire.exchange(head.encode())).status == 200
+            await wire.exchange(b"POST /b HTTP/1.1\r\nHost: api.example\r\nX-Value: 2\r\n\r\n")
+        received = mock.received
+    assert [(request.path, request.headers["X-Value"]) for request in received[:5]] == asked
+    assert [request.method for request in received[4:]] == ["GET", "POST"]
+    shared = [one.raw_headers is other.raw_headers for one, other in itertools.pairwise(received)]
+    assert shared == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("length", [2**19, 2**19 + 1])
+async def test_a_body_that_came_in_many_pieces(length: int):
+    body = (b"0123456789abcdef" * (length // 16 + 1))[:length]
+    request = await record(data=body)
+    await twice_here_and_on_another_loop(request.read, body)
+    assert request.raw_body == request.captured_body == body

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import StreamReader, hdrs, http_parser, web
+from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, http_parser, web
 from yarl import URL
 
 from ._request import AiointerceptRequest
@@ -40,27 +40,43 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za
 class Connection(web.RequestHandler):
     """One client's connection; `payload` is the body of its latest request, `None` before the first.
 
-    `wire` is its transport, until that is closed.
+    `wire` is its transport, until that is closed, `ends` the socket addresses of client and server.
     """
 
-    __slots__ = ("_at_a_start", "_compiled_parser", "payload", "wire")
+    __slots__ = ("_at_a_start", "_compiled_parser", "_head", "ends", "payload", "wire")
 
     def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
         # Whether what comes next begins a request, unless it goes on with the body of the latest.
         self._at_a_start = True
         self._compiled_parser: Any = None
+        self._head: Any = None
         self.payload: StreamReader | None = None
         self.wire: asyncio.BaseTransport | None = None
+        self.ends: tuple[Any, Any] = None, None
 
-    def begin(self, payload: StreamReader) -> None:
-        """Take note of a request that has `payload` as its body."""
+    def begin(self, head: Any, payload: StreamReader) -> Any:
+        """Take note of a request that has `payload` as its body, and return its head.
+
+        Of requests alike in a row it is the same object: all of them are kept, and the head is the larger part.
+        """
         self.payload = payload
         self._at_a_start = True
+        latest = self._head
+        if (
+            latest is None
+            or head.path != latest.path
+            or head.raw_headers != latest.raw_headers
+            or head.method != latest.method
+            or head.version != latest.version
+        ):
+            latest = self._head = head
+        return latest
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport: aiohttp lets go of it before what is written has been sent."""
         self.wire = transport
+        self.ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -71,16 +87,18 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse `data`, and deal with what aiohttp's parser cannot."""
         payload = self.payload
+        unfinished = payload is not None and payload is not EMPTY_PAYLOAD and not payload.is_eof()
         try:
-            if data and self._at_a_start and (payload is None or payload.is_eof()):
+            if data and self._at_a_start and not unfinished:
                 self._at_a_start = False
-                self._choose_parser(data)
+                if self._compiled_parser is not None or not data.startswith(_ORDINARY):
+                    self._choose_parser(data)
             super().data_received(data)
         except Exception as exc:
             # asyncio would report it as a fatal error of the server's.
             _warn_of(exc)
             self.force_close()
-        if payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
+        if unfinished and payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
             # What comes behind a body without an end is the parser's complaint about it, of which the parser
             # does not tell those who read the body.
             payload.set_exception(web.RequestPayloadError("a part of the body that is none"))
@@ -169,20 +187,20 @@ class Server(web.Server):
 def _make_request(
     loop: asyncio.AbstractEventLoop,
     served_at: tuple[str, str],
-    message: Any,
+    head: Any,
     payload: StreamReader,
     connection: Connection,
     writer: Any,
     task: "asyncio.Task[None]",
     *_future: Any,
 ) -> AiointerceptRequest:
-    connection.begin(payload)
+    head = connection.begin(head, payload)
     try:
-        return AiointerceptRequest(message, payload, connection, writer, task, loop, served_at=served_at)
+        return AiointerceptRequest(head, payload, connection, writer, task, loop, served_at=served_at)
     except ValueError:
         # A target that aiohttp's parser let through and that makes no URL.
-        message = message._replace(url=URL("/"))
-        return AiointerceptRequest(message, payload, connection, writer, task, loop, served_at=served_at)
+        head = head._replace(url=URL("/"))
+        return AiointerceptRequest(head, payload, connection, writer, task, loop, served_at=served_at)
 
 
 def _warn_of(mistake: object) -> None:

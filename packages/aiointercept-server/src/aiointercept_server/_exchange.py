@@ -53,17 +53,21 @@ class Exchange:
             request.writer.output_size = 0
         if takeover is not None:
             return await takeover(request)
-        try:
-            complete = await request.receive()
-        finally:
-            if not request.complete:
-                owner.abandon(request)
-        if not complete or (guess and self._resends.is_resend(request)):
+        if not request.complete and not await self._receive(request):
+            return ClosedResponse(request)
+        if guess and self._resends.is_resend(request):
             return ClosedResponse(request)
         reply = await _ask(owner.answer, request)
         if guess and isinstance(reply, ClosedConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)
+
+    async def _receive(self, request: AiointerceptRequest) -> bool:
+        try:
+            return await request.receive()
+        finally:
+            if not request.complete:
+                self._owner.abandon(request)
 
 
 async def exchange(answer: Answer, request: AiointerceptRequest) -> web.StreamResponse:

@@ -21,8 +21,9 @@ __all__ = ["AiointerceptRequest"]
 
 _PIECE = 2**16
 
-# So many bytes of a body that is announced are set aside at once: to grow step by step takes longer than to fill.
-_SET_ASIDE = 2**20
+# A body that is announced with so many bytes at most is kept in the pieces in which it came until somebody reads it,
+# which most do not, and to fill fresh memory is what takes longest. A larger one is held once, whoever reads it.
+_IN_PIECES = 2**26
 
 
 class AiointerceptRequest(web.Request):
@@ -43,10 +44,10 @@ class AiointerceptRequest(web.Request):
             "_decoded_body",
             "_headers_as_sent",
             "_kwargs",
+            "_received",
             "_served_at",
             "complete",
             "origin",
-            "raw_body",
             "url",
             "url_was_told",
         }
@@ -61,7 +62,8 @@ class AiointerceptRequest(web.Request):
     _client_max_fields = 0
     complete = False
     origin: Any = None
-    raw_body: bytes | None = None
+    # Bytes, or the pieces of a large body until somebody reads it.
+    _received: bytes | list[bytes] | None = None
     url_was_told = False
 
     if TYPE_CHECKING:
@@ -90,15 +92,18 @@ class AiointerceptRequest(web.Request):
         # A mock sets no limit that the real service might not have.
         self._client_max_size = sys.maxsize
         self._client_max_fields = 0
-
-    def _brings_a_body(self) -> bool:
         # What follows a CONNECT is no body but the traffic of a tunnel.
-        return self.body_exists and self.method != hdrs.METH_CONNECT
+        self.complete = not self.body_exists or self._method == hdrs.METH_CONNECT
 
     def _end(self) -> None:
         self.complete = True
         # The stream is the larger part of a small request, and has nothing left to tell.
         self._payload = EMPTY_PAYLOAD
+
+    @property
+    def ends(self) -> tuple[Any, Any]:
+        """The socket addresses of the client and of the server, each `None` where it is not known."""
+        return getattr(self._protocol, "ends", (None, None))
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -118,7 +123,8 @@ class AiointerceptRequest(web.Request):
     def expects_continue(self) -> bool:
         """Whether the client waits for a word before it sends the body."""
         return (
-            self._headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+            hdrs.EXPECT in self._headers
+            and self._headers[hdrs.EXPECT].lower() == "100-continue"
             and self.body_exists
             and self.version >= HttpVersion11
         )
@@ -145,10 +151,18 @@ class AiointerceptRequest(web.Request):
         return self._canonical_url
 
     @property
+    def raw_body(self) -> bytes | None:
+        """The body as it came off the wire, `None` where the request had none."""
+        body = self._received
+        if isinstance(body, list):
+            body = self._received = b"".join(body)
+        return body
+
+    @property
     def captured_body(self) -> bytes | None:
         """The body, without its gzip or deflate content coding; `None` where the request had none."""
-        if self._decoded_body is None and self.raw_body is not None:
-            self._decoded_body = _decoded(self.raw_body, self._headers.getall(hdrs.CONTENT_ENCODING, ()))
+        if self._decoded_body is None and (raw := self.raw_body) is not None:
+            self._decoded_body = _decoded(raw, self._headers.getall(hdrs.CONTENT_ENCODING, ()))
         return self._decoded_body
 
     @property
@@ -178,31 +192,33 @@ class AiointerceptRequest(web.Request):
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes off the wire and keep it as `raw_body`; raises what breaks it off."""
-        if not self._brings_a_body():
-            self.complete = True
+        if self.complete:
             return
         incoming = self._payload
-        buffer = io.BytesIO(bytes(min(self.content_length or 0, _SET_ASIDE)))
+        in_pieces = 0 < (self.content_length or 0) <= _IN_PIECES
+        pieces: list[bytes] = []
+        buffer = io.BytesIO()
         try:
-            while chunk := await incoming.readany():
-                buffer.write(chunk)
-                yield chunk
+            while piece := await incoming.readany():
+                if in_pieces:
+                    pieces.append(piece)
+                else:
+                    buffer.write(piece)
+                yield piece
             self._end()
         finally:
-            buffer.truncate()
-            # `getvalue` of a BytesIO does not copy: a large upload is held once.
-            self.raw_body = buffer.getvalue()
+            # `getvalue` of a BytesIO does not copy.
+            self._received = pieces if in_pieces else buffer.getvalue()
 
     async def receive(self) -> bool:
         """Read the whole body off the wire and return `complete`; raises only `asyncio.CancelledError`."""
-        if not self._brings_a_body():
-            self.complete = True
+        if self.complete:
             return True
         # A client that left, or sent a body that cannot be parsed: what came before is what there is.
         with contextlib.suppress(Exception):
             if self._payload.is_eof():
                 # A small body has come with its head.
-                self.raw_body = self._payload.read_nowait()
+                self._received = self._payload.read_nowait()
                 self._end()
             else:
                 async for _ in self.stream():

@@ -7,7 +7,9 @@ on it, which costs a fraction of starting a thread.
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import os
+import selectors
 import threading
 from typing import Protocol
 
@@ -17,14 +19,42 @@ __all__ = ["SERVER_THREAD", "ServerThread"]
 
 _EXIT_TIMEOUT = 2.0
 
+# As many as a request takes from when it has come until it is answered.
+_TURNS_WITHOUT_LOOK = 3
+
+
+class _Selector(selectors.DefaultSelector):
+    """A selector that looks for what has come in less often while the loop has other things to do.
+
+    A request goes through several turns of the loop. To ask the kernel in each of them takes longer than most of the
+    turns do, and hands the interpreter to the test's thread in the middle of the work.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turns_left = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and self._turns_left:
+            self._turns_left -= 1
+            return []
+        self._turns_left = _TURNS_WITHOUT_LOOK
+        return super().select(timeout)
+
 
 class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        super().__init__(_Selector())
+
     def time(self) -> float:
         return monotonic()
 
 
 class Closable(Protocol):
     """What is open on the thread."""
+
+    def serve(self) -> None:
+        """Have it served from now on, if it was not."""
 
     def close(self) -> "concurrent.futures.Future[None]":
         """Begin to close it, or return the future of the closing that has begun."""
@@ -73,6 +103,12 @@ class ServerThread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_EXIT_TIMEOUT)
 
+    def serve_all(self) -> None:
+        """Serve what is open, for a forked child, in which nothing could be."""
+        for one in list(self.open):
+            with contextlib.suppress(OSError):
+                one.serve()
+
     def forget(self) -> None:
         """Let go of a thread that did not survive a fork."""
         # The loop object must outlive this: collecting it would close the parent's selector.
@@ -101,4 +137,4 @@ SERVER_THREAD = ServerThread()
 
 atexit.register(SERVER_THREAD.stop)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=SERVER_THREAD.forget)
+    os.register_at_fork(before=SERVER_THREAD.serve_all, after_in_child=SERVER_THREAD.forget)

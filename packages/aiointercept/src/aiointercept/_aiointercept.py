@@ -1,6 +1,5 @@
 """The facade: `aiointercept`, its life cycle and what tests call on it."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -24,7 +23,7 @@ from aiointercept_server import AiointerceptRequest, error_text
 from ._decorator import decorate
 from ._home import running_loop
 from ._interception import Interception
-from ._life_cycle import Started, Stopped, wait_for
+from ._life_cycle import Started, Stopped
 from ._test_run import project_setting, tell_started
 
 if TYPE_CHECKING:
@@ -96,8 +95,9 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         self._registry = self._make_registry()
 
     def __repr__(self) -> str:
-        where = self.server_url if self._address is not None else "not started"
-        return f"<aiointercept {where}{'' if self._running is not None or self._address is None else ' (stopped)'}>"
+        if self._running is None and self._address is None:
+            return "<aiointercept not started>"
+        return f"<aiointercept {self.server_url}{' (stopped)' if self._running is None else ''}>"
 
     # Life cycle.
 
@@ -111,7 +111,6 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         registry = self._make_registry()
         self._running = self._make_interception(registry)
         self._registry = registry
-        self._address = self._running.address
         tell_started(self)
         return Started(self)
 
@@ -121,11 +120,10 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         Patches are out when this returns. In async code await the result: then everything is closed, and what
         callbacks raised is raised. In sync code both is so when this returns.
         """
-        running, self._running = self._running, None
+        running = self._end()
         if running is None:
             return Stopped(None, lambda: None)
-        closed = running.close()
-        stopped = Stopped(closed, lambda: self._judge(running))
+        stopped = Stopped(running.closing, lambda: self._judge(running))
         if running_loop() is not None:
             return stopped
         stopped.wait()
@@ -165,12 +163,11 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        running, self._running = self._running, None
+        running = self._end()
         if running is None:
             return
-        closed = running.close()
         if running_loop() is None:
-            wait_for(closed)
+            running.closing.wait()
         self._judge(running, exc)
 
     async def __aenter__(self) -> Self:
@@ -180,15 +177,10 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        running, self._running = self._running, None
+        running = self._end()
         if running is None:
             return
-        closed = running.close()
-        if running_loop() is None:
-            # Another kind of async code, trio's.
-            wait_for(closed)
-        else:
-            await asyncio.wrap_future(closed)
+        await running.closing
         self._judge(running, exc)
 
     def __call__(self, target: F) -> F:
@@ -290,7 +282,18 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         vars(mock).update(vars(self), _registry=self._make_registry(), _running=None, _address=None)
         return mock
 
+    def _end(self) -> Interception | None:
+        """Begin to close what runs, and return it."""
+        running = self._running
+        if running is not None:
+            running.close()
+            self._address = running.address
+            self._running = None
+        return running
+
     def _last_address(self) -> tuple[str, int]:
+        if self._running is not None:
+            return self._running.address
         if self._address is None:
             raise RuntimeError(
                 "expected a mock that was started, this one was not; use `async with`, `with` or start()"
@@ -298,7 +301,9 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         return self._address
 
     def _warn_of_address(self, url: URL) -> None:
-        if is_ip_address(url.host or "") and (url.host, url.port) != self._address and not self._mock_ip_addresses:
+        if self._mock_ip_addresses or not is_ip_address(url.host or ""):
+            return
+        if (url.host, url.port) != self._last_address():
             logger.warning(
                 "%s will not be intercepted: bare IP addresses reach their own server; "
                 "use a host name, server_url or mock_ip_addresses=True",

@@ -1,7 +1,6 @@
 """One running mock: registry, server and redirection joined, from start to stop."""
 
 import asyncio
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -37,6 +36,7 @@ from aiointercept_server import (
 )
 
 from ._home import Home, running_loop
+from ._life_cycle import Closing
 from ._place import CallbackCancelledError
 
 __all__ = ["Interception"]
@@ -73,12 +73,14 @@ class Interception:
     ) -> None:
         self.home = Home(running_loop(), self._note_orphan)
         self.errors: list[BaseException] = []
+        self.closing: Closing
         self._registry = registry
         self._passthrough = passthrough
         self._mock_ip_addresses = mock_ip_addresses
         self._forwarder = Forwarder() if passthrough_unmatched else None
         # The port for https origins is opened by the first request for one.
         self._listener = Listener(self)
+        self._addresses: dict[tuple[str, int, bool], Address] = {}
         self._redirection = Redirection(self, plain_errors=self.plain_errors) if external else None
         if self._redirection is not None:
             try:
@@ -92,12 +94,12 @@ class Interception:
         """Host and port for http origins."""
         return self._listener.address("http")
 
-    def close(self) -> "concurrent.futures.Future[None]":
-        """Stop redirecting at once, then close what is open; the future is done when nothing is left."""
+    def close(self) -> None:
+        """Stop redirecting at once, then close what is open; `closing` ends when nothing is left."""
         if self._redirection is not None:
             self._redirection.stop(_STOPPED)
         self.home.close()
-        return self._listener.close(self._forwarder.close if self._forwarder is not None else None)
+        self.closing = Closing(self._listener, self._forwarder.close if self._forwarder is not None else None)
 
     # What the redirection asks, on a client's loop.
 
@@ -120,15 +122,18 @@ class Interception:
         return self._address(request, fallback=not self._registry.claims(url))
 
     def _address(self, request: OutgoingRequest, *, fallback: bool = False) -> Address:
-        host, port = self._listener.address(request.url.scheme, request.family)
-        return Address(host, port, fallback)
+        asked = request.url.scheme, request.family, fallback
+        address = self._addresses.get(asked)
+        if address is None:
+            address = self._addresses[asked] = Address(*self._listener.address(*asked[:2]), fallback)
+        return address
 
     # What the server asks, on its thread.
 
     def screen(self, request: AiointerceptRequest) -> Takeover | None:
         """Find out how the client asked for the URL, and whether the request is for the real network."""
         if self._redirection is not None:
-            client, server = request.get_extra_info("peername"), request.get_extra_info("sockname")
+            client, server = request.ends
             if client and server and (attempt := self._redirection.take_attempt(client, server)) is not None:
                 request.url = attempt.url
                 request.origin = attempt
@@ -154,11 +159,13 @@ class Interception:
         return self._registry.choose(request)
 
     async def _reply(self, record: Record[AiointerceptRequest]) -> Reply:
-        request = record.request
-        if record.response is None:
+        request, response = record.request, record.response
+        if response is None:
             return await self._answer_miss(record)
+        if response.ready is not None:
+            return response.ready
         try:
-            reply = await record.response.reply(request)
+            reply = await response.reply(request)
         except CallbackCancelledError:
             reply = ClosedConnection()
         except asyncio.CancelledError:
@@ -236,8 +243,7 @@ class Interception:
         received = _clock()
         record = self._registry.record(request, "forwarded to the real network")
         assert self._forwarder is not None
-        body = request.stream() if request.body_exists else None
-        request.complete = body is None
+        body = None if request.complete else request.stream()
         try:
             forwarded = await self._forwarded(request, body)
             record.status, record.seconds = forwarded.status, _clock() - received

@@ -1,0 +1,125 @@
+"""One listening socket and the connections that came in through it.
+
+Connections are accepted here and not by an `asyncio.Server`: opening that takes three turns of the loop, closing it
+several more, and CPython up to 3.13 fails on a connection that was accepted just before.
+"""
+
+import asyncio
+import logging
+import socket
+import types
+from collections.abc import Generator
+from typing import Any
+
+from aiohttp import web
+
+from ._connection import Server
+from ._exchange import Exchange, Owner
+from ._resend import ResendDetector
+
+__all__ = ["TURNS_TO_ABORT", "Door", "next_turn"]
+
+logger = logging.getLogger("aiointercept")
+
+_BACKLOG = 1024
+
+# For a handler that does not end when its connection is gone; in seconds.
+_SHUTDOWN_TIMEOUT = 0.01
+
+# A connection that was accepted just before is made two turns of the loop later, and told that it is lost one more
+# turn later.
+TURNS_TO_ABORT = 4
+
+# How long nothing is accepted where the process has no descriptor left; in seconds.
+_ACCEPT_PAUSE = 0.1
+
+_LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+
+class Door:
+    """A port on loopback for origins of `scheme`, which the kernel queues connections for from the beginning.
+
+    `serves` is for its listener: whether `open` was called or will be. All but `drop` is called on the server's loop.
+    """
+
+    def __init__(self, owner: Owner, scheme: str, family: socket.AddressFamily) -> None:
+        self.serves = False
+        self.was_used = False
+        self._owner = owner
+        self._scheme = scheme
+        self._server: Server | None = None
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._socket.bind((_LOOPBACK[family], 0))
+            self._socket.listen(_BACKLOG)
+            self._socket.setblocking(False)
+        except BaseException:
+            self._socket.close()
+            raise
+        host, port = self._socket.getsockname()[:2]
+        self.address: tuple[str, int] = host, port
+
+    def open(self) -> None:
+        """Begin to serve."""
+        host, port = self.address
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._resends = ResendDetector(self._unused_connections)
+        self._server = Server(Exchange(self._owner, self._resends), scheme=self._scheme, authority=authority)
+        self._listen()
+
+    def close(self) -> None:
+        """Accept no more and abort the connections, which are gone after `TURNS_TO_ABORT` of the loop."""
+        if self._server is not None:
+            self._loop.remove_reader(self._socket)
+            self._resends.clear()
+            self._server.abort()
+        self._socket.close()
+
+    async def clear(self) -> None:
+        """End what is still left of the connections of a closed door: a handler that does not end by itself."""
+        if self._server is not None and self._server.connections:
+            await self._server.shutdown(_SHUTDOWN_TIMEOUT)
+
+    def drop(self) -> None:
+        """Close the socket where no loop serves it."""
+        self._socket.close()
+
+    def _listen(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        """Make connections of what has come."""
+        assert self._server is not None
+        for _ in range(_BACKLOG):
+            try:
+                accepted, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as exc:
+                # The selector would tell of it again at once, for ever.
+                logger.warning("no connection can be accepted for %s s: %s", _ACCEPT_PAUSE, exc)
+                self._loop.remove_reader(self._socket)
+                self._loop.call_later(_ACCEPT_PAUSE, self._listen)
+                return
+            self.was_used = True
+            task = self._loop.create_task(self._loop.connect_accepted_socket(self._server, accepted))
+            # The loop alone would let it be collected.
+            self._arriving.add(task)
+            task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: "asyncio.Task[Any]") -> None:
+        self._arriving.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("a connection could not be made: %s", error)
+
+    def _unused_connections(self) -> list[web.RequestHandler]:
+        return self._server.unused_connections() if self._server is not None else []
+
+
+@types.coroutine
+def next_turn() -> Generator[None, None, None]:
+    """Let the loop go round once; unlike `asyncio.sleep`, tests do not replace it."""
+    yield
