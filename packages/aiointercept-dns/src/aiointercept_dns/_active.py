@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import ServerDisconnectedError
 from aiohttp.client_reqrep import ConnectionKey
+from yarl import URL
 
 from ._location import Address, Location, Origins, OutgoingRequest
 
@@ -20,9 +21,9 @@ Ends: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
 class ActiveRedirection:
     """A redirection from one start to its end. What has to do with it asks it whether it has ended.
 
-    `token` tells its connections from all others in a pool; `keys` are the keys that they are pooled by, for
-    those of the origins that clients asked for. `attempts` are what clients have sent to it and
-    nobody has asked for yet, `None` where nobody will.
+    `token` tells its connections from all others in a pool; `keys` are the URLs that they go to and the keys that they
+    are pooled by, for those of the origins that clients asked for. `attempts` are what clients have sent to it and nobody
+    has asked for yet, `None` where nobody will.
     """
 
     __slots__ = ("attempts", "end_reason", "keys", "origins", "plain_errors", "token")
@@ -32,7 +33,7 @@ class ActiveRedirection:
         self.attempts = attempts
         self.plain_errors = plain_errors
         self.token = object()
-        self.keys: dict[tuple[ConnectionKey, Address], ConnectionKey] = {}
+        self.keys: dict[tuple[ConnectionKey, Address], tuple[URL, ConnectionKey]] = {}
         self.end_reason: str | None = None
 
     def end_error(self) -> ServerDisconnectedError | None:

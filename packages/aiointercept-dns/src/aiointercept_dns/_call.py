@@ -120,7 +120,8 @@ class Call:
                 raise
         finally:
             CURRENT_ATTEMPT.reset(token)
-            way.arrive(attempt)
+            if attempt.on_its_way:
+                way.arrive(attempt)
         if self._alone and isinstance(failure, _DISCONNECTS):
             self._error = failure
         # Out here, so that the disconnect that only carried it does not show as its context.
@@ -156,8 +157,8 @@ class Attempt:
     """One request that a client sends within a call; whoever serves it may look at it as it was made.
 
     `first` tells the request that the user made from those that follow within the call. `loop` and `context` are the
-    client's; `connector` and `timeout` are what it is sent with, known as soon as it is on its way to the redirection.
-    `memo` is for whoever said where it goes, and serves it.
+    client's. `on_its_way` says that it has come to no connector yet; `connector` and `timeout` are what it is sent with,
+    known as soon as it has. `memo` is for whoever said where it goes, and serves it.
     """
 
     __slots__ = (
@@ -168,6 +169,7 @@ class Attempt:
         "first",
         "loop",
         "memo",
+        "on_its_way",
         "redirection",
         "request",
         "timeout",
@@ -183,6 +185,7 @@ class Attempt:
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
         self.memo: Any = None
+        self.on_its_way = True
         self.connector: TCPConnector | None = None
         self.timeout: ClientTimeout | None = None
         self.redirection: ActiveRedirection | None = None

@@ -34,8 +34,7 @@ _CONNECT_PARAMETERS = ["self", "req", "traces", "timeout"]
 _KEY_FIELDS = {"host", "port", "is_ssl", "ssl", "proxy", "proxy_auth", "proxy_headers_hash"}
 _REQUEST_ATTRIBUTES = ("connection_key", "is_ssl", "port")
 
-# How many addresses of mocks are remembered as URLs, and how many of aiohttp's functions with their signatures.
-_ADDRESSES = 64
+# How many of aiohttp's functions are remembered with their signatures.
 _SIGNATURES = 8
 
 _MARK = "__aiointercept_wrapped__"
@@ -48,14 +47,14 @@ class _StandIn:
 
     def __init__(self, request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:
         self._request = request
-        self.url = _url_of(address.host, address.port)
         self.host = address.host
         self.port = address.port
         asked = request.connection_key
-        key = redirection.keys.get((asked, address))
-        if key is None:
-            key = redirection.keys[asked, address] = _key_at(address, asked, redirection.token)
-        self.connection_key = key
+        known = redirection.keys.get((asked, address))
+        if known is None:
+            url = URL.build(scheme="http", host=address.host, port=address.port)
+            known = redirection.keys[asked, address] = url, _key_at(address, asked, redirection.token)
+        self.url, self.connection_key = known
 
     def is_ssl(self) -> bool:
         return False
@@ -102,6 +101,7 @@ class _Patch:
 
     def arrive(self, attempt: Attempt) -> None:
         """Note that `attempt` has come to the wrapped `connect`, or never will."""
+        attempt.on_its_way = False
         self._departed.discard(attempt)
         if not self._redirections:
             with self._lock:
@@ -241,11 +241,6 @@ def _key_at(address: Address, asked: ConnectionKey, token: object) -> Connection
     # empty.
     mark: Any = (token, address.host, address.port, asked.is_ssl)
     return asked._replace(is_ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=mark)
-
-
-@functools.lru_cache(maxsize=_ADDRESSES)
-def _url_of(host: str, port: int) -> URL:
-    return URL.build(scheme="http", host=host, port=port)
 
 
 def _family(connector: TCPConnector) -> int:
