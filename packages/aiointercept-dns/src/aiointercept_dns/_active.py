@@ -22,8 +22,8 @@ class ActiveRedirection:
     """A redirection from one start to its end. What has to do with it asks it whether it has ended.
 
     `token` tells its connections from all others in a pool; `keys` are the URLs that they go to and the keys that they
-    are pooled by, for those of the origins that clients asked for. `attempts` are what clients have sent to it and nobody
-    has asked for yet, `None` where nobody will.
+    are pooled by, for those of the origins that clients asked for. `attempts` are what clients have sent to it and
+    nobody has asked for yet, `None` where nobody will.
     """
 
     __slots__ = ("attempts", "end_reason", "keys", "origins", "plain_errors", "token")

@@ -157,8 +157,8 @@ class Attempt:
     """One request that a client sends within a call; whoever serves it may look at it as it was made.
 
     `first` tells the request that the user made from those that follow within the call. `loop` and `context` are the
-    client's. `on_its_way` says that it has come to no connector yet; `connector` and `timeout` are what it is sent with,
-    known as soon as it has. `memo` is for whoever said where it goes, and serves it.
+    client's. `on_its_way` says that it has come to no connector yet; `connector` and `timeout` are what it is sent
+    with, known as soon as it has. `memo` is for whoever said where it goes, and serves it.
     """
 
     __slots__ = (

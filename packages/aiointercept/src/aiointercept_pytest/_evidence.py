@@ -2,8 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._test_run import TEST_RUN
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Evidence", "View", "begin_evidence", "end_evidence", "evidence_of"]
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """A mock as it was at one time."""
 
     name: str

@@ -11,7 +11,6 @@ import pytest
 from ._evidence import begin_evidence, end_evidence, evidence_of
 from ._fixtures import check_server
 from ._options import CHECKS, MARKER
-from ._report import describe
 from ._test_run import TEST_RUN
 
 if TYPE_CHECKING:
@@ -74,6 +73,9 @@ def pytest_runtest_makereport(item: "pytest.Item") -> Generator[None, "Result[py
     evidence = evidence_of(item)
     # Once for each test is enough, and what was there when it failed says most.
     if report.failed and (report.when != "teardown" or not evidence.failed):
+        # Not imported in each run of pytest: most tests pass.
+        from ._report import describe  # noqa: PLC0415
+
         _add_section(report, describe(evidence.views()))
     evidence.failed = evidence.failed or report.failed
     evidence.passed = evidence.passed or (report.when == "call" and report.passed)
