@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from ._mock_response import MockResponse
 from ._nearness import difference, nearest
-from ._url import Key, Origin, asked_origin, origin_of
+from ._url import Key, Origin, origin_of
 from ._wording import count_of, describe_key, shorten
 
 __all__ = ["RegistrationIndex"]
@@ -21,21 +21,17 @@ _PATTERNS_NAMED = 2
 
 
 class RegistrationIndex:
-    """What is registered for exact URLs, filed by how a near miss would look for it."""
+    """What is registered for exact URLs, used up or not: their `origins`, and how a near miss would look for them."""
 
     def __init__(self) -> None:
-        self._origins: set[Origin] = set()
+        self.origins: set[Origin] = set()
         self._filed: dict[Hashable, list[Key]] = {}
         self._unfiled: list[Key] = []
 
     def add(self, key: Key) -> None:
         """Take in a key that was not there yet; it is filed when a miss is to be explained, which most are not."""
-        self._origins.add(asked_origin(key[1]))
+        self.origins.add(origin_of(key[1]))
         self._unfiled.append(key)
-
-    def has_origin(self, origin: Origin) -> bool:
-        """Tell whether some exact URL of `origin` was registered, used up or not."""
-        return origin in self._origins
 
     def explain(
         self,

@@ -109,7 +109,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def claims(self, url: URL) -> bool:
         """Tell whether `url` is meant for this registry: by its origin, registered exactly, or by a pattern."""
-        if self._index.has_origin(asked_origin(url)):
+        if asked_origin(url) in self._index.origins:
             return True
         if not self._patterns:
             return False
@@ -118,7 +118,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def claims_origin(self, url: URL) -> bool:
         """Tell whether some exact URL of the origin of `url` was registered, used up or not."""
-        return self._index.has_origin(asked_origin(url))
+        return asked_origin(url) in self._index.origins
 
     def matches(self, method: str, url: URL) -> bool:
         """Tell whether a request would be answered now, without consuming anything."""
