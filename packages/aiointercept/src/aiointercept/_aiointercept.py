@@ -108,7 +108,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         """
         if self._running is not None:
             raise RuntimeError("expected a mock that is not running, this one is; stop() it first, or make another one")
-        registry = self._make_registry()
+        # Nothing can be registered or recorded before the first start.
+        registry = self._registry if self._address is None else self._make_registry()
         self._running = self._make_interception(registry)
         self._registry = registry
         tell_started(self)
