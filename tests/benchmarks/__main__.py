@@ -24,7 +24,7 @@ def main() -> None:
         _chosen(options.only, options.full),
         rounds=options.rounds or (15 if options.full else 3),
         seconds=0.03,
-        patience=15.0 if options.full else 0.5,
+        patience=15.0 if options.full else 0.3,
         command=" ".join(("hatch run bench", *sys.argv[1:])),
         tell=lambda text: print(text, file=sys.stderr),
     )

@@ -138,7 +138,7 @@ def measure(
             workers[name] = _Worker(name, python)
             if requires:
                 peer, _, versions_of_peer = requires.partition("==")
-                versions[SUBJECTS[name].title if peer in versions else peer] = versions_of_peer
+                versions[f"{peer} (P)" if peer in versions else peer] = versions_of_peer
     measured = []
     try:
         for scenario in scenarios:
