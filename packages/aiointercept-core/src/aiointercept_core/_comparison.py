@@ -28,12 +28,13 @@ class Absent:
 
 def comparable_json(expected: Any, request: Request) -> tuple[Any, Any]:
     """Return the JSON value in the body of `request` beside the one expected."""
-    if not request.body:
+    body = request.body
+    if not body:
         return expected, Absent("no body")
     try:
-        return expected, json_module.loads(request.body)
+        return expected, json_module.loads(body)
     except (ValueError, RecursionError):
-        return expected, Absent(f"a body that is no JSON: {describe_value(request.body)}")
+        return expected, Absent(f"a body that is no JSON: {describe_value(body)}")
 
 
 def comparable_data(expected: Any, request: Request) -> tuple[Any, Any]:

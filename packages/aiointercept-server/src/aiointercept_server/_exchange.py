@@ -53,7 +53,7 @@ class Exchange:
             request.writer.output_size = 0
         if takeover is not None:
             return await takeover(request)
-        if not request.complete and not await self._receive(request):
+        if not request.receive_nowait() and not await self._receive(request):
             return ClosedResponse(request)
         if guess and self._resends.is_resend(request):
             return ClosedResponse(request)

@@ -212,17 +212,19 @@ class AiointerceptRequest(web.Request):
 
     async def receive(self) -> bool:
         """Read the whole body off the wire and return `complete`; raises only `asyncio.CancelledError`."""
-        if self.complete:
-            return True
-        # A client that left, or sent a body that cannot be parsed: what came before is what there is.
-        with contextlib.suppress(Exception):
-            if self._payload.is_eof():
-                # A small body has come with its head.
-                self._received = self._payload.read_nowait()
-                self._end()
-            else:
+        if not self.receive_nowait():
+            # A client that left, or sent a body that cannot be parsed: what came before is what there is.
+            with contextlib.suppress(Exception):
                 async for _ in self.stream():
                     pass
+        return self.complete
+
+    def receive_nowait(self) -> bool:
+        """Take the body off the wire if it has come with its head, as small ones do, and return `complete`."""
+        payload = self._payload
+        if not self.complete and payload.is_eof() and payload.exception() is None:
+            self._received = payload.read_nowait()
+            self._end()
         return self.complete
 
     async def read(self) -> bytes:
