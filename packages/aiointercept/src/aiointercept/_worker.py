@@ -92,6 +92,7 @@ class _Job:
                     await self._done
                 except asyncio.CancelledError:
                     self._given_up = True
+                    self._tell()
                     raise
                 outcome = self._outcome.get_nowait()
         result, error = outcome
