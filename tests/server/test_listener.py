@@ -6,7 +6,6 @@ import contextvars
 import itertools
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -385,49 +384,3 @@ async def test_what_comes_in_is_seen_while_the_loop_has_other_things_to_do(mock:
         loop.call_soon_threadsafe(go_on)
         await wire.exchange(GET)
     assert next(turns) < 100_000
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="limits its descriptors")
-def test_connections_are_accepted_again_once_there_are_descriptors():
-    code = """
-import asyncio, logging, os, resource, socket
-from mock_server import Mock, connect, eventually
-
-messages = []
-handler = logging.Handler()
-handler.emit = lambda record: messages.append(record.getMessage())
-logging.getLogger("aiointercept").addHandler(handler)
-
-async def main():
-    mock = Mock()
-    mock.registry.get("http://api.example/", body="served")
-    client = socket.socket()
-    client.setblocking(False)
-    taken = [os.dup(0)]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    client.connect_ex(("127.0.0.1", mock.port))
-    client.setblocking(True)
-    await eventually(lambda: messages)
-    os.close(taken.pop())
-    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
-    client.sendall(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")
-    client.settimeout(5)
-    received = b""
-    while b"served" not in received:
-        received += client.recv(1000)
-    client.close()
-    mock.close()
-    assert "no connection can be accepted" in messages[0], messages
-
-asyncio.run(main())
-print("done")
-"""
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert (ran.stdout, ran.stderr) == ("done\n", "")

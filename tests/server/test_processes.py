@@ -42,6 +42,43 @@ for client in clients:
     client.close()
 """
 
+NO_DESCRIPTORS = """
+import asyncio, logging, os, resource, socket
+from mock_server import Mock, connect, eventually
+
+# As above.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+messages = []
+handler = logging.Handler()
+handler.emit = lambda record: messages.append(record.getMessage())
+logging.getLogger("aiointercept").addHandler(handler)
+
+async def main():
+    mock = Mock()
+    mock.registry.get("http://api.example/", body="served")
+    client = socket.socket()
+    client.setblocking(False)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    client.connect_ex(("127.0.0.1", mock.port))
+    client.setblocking(True)
+    await eventually(lambda: messages)
+    os.close(taken.pop())
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+    client.sendall(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")
+    client.settimeout(5)
+    received = b""
+    while b"served" not in received:
+        received += client.recv(1000)
+    client.close()
+    mock.close()
+    assert "no connection can be accepted" in messages[0], messages
+
+asyncio.run(main())
+print("done")
+"""
+
 FORK = """
 import asyncio, os, sys, warnings
 from mock_server import Mock, connect
@@ -99,3 +136,8 @@ def test_the_interpreter_ends_in_silence(end: str):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_serves_on_its_own():
     assert run(FORK) == "child parent"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its descriptors")
+def test_connections_are_accepted_again_once_there_are_descriptors():
+    assert run(NO_DESCRIPTORS) == "done\n"

@@ -86,10 +86,12 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse `data`, and deal with what aiohttp's parser cannot."""
+        # The body that goes on, if there is one.
         payload = self.payload
-        unfinished = payload is not None and payload is not EMPTY_PAYLOAD and not payload.is_eof()
+        if payload is EMPTY_PAYLOAD or (payload is not None and payload.is_eof()):
+            payload = None
         try:
-            if data and self._at_a_start and not unfinished:
+            if data and self._at_a_start and payload is None:
                 self._at_a_start = False
                 if self._compiled_parser is not None or not data.startswith(_ORDINARY):
                     self._choose_parser(data)
@@ -98,7 +100,7 @@ class Connection(web.RequestHandler):
             # asyncio would report it as a fatal error of the server's.
             _warn_of(exc)
             self.force_close()
-        if unfinished and payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
+        if payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
             # What comes behind a body without an end is the parser's complaint about it, of which the parser
             # does not tell those who read the body.
             payload.set_exception(web.RequestPayloadError("a part of the body that is none"))

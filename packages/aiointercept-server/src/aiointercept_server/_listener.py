@@ -30,7 +30,6 @@ class Listener:
         self._loop = SERVER_THREAD.loop()
         self._lock = threading.Lock()
         self._doors: dict[tuple[str, socket.AddressFamily], Door] = {}
-        self._served: dict[tuple[str, int], tuple[str, int]] = {}
         self._closed: concurrent.futures.Future[None] | None = None
         SERVER_THREAD.open.add(self)
         try:
@@ -50,7 +49,11 @@ class Listener:
 
         The first client that can only do IPv6 has a port opened on `::1`; `OSError` where there is none.
         """
-        return self._served.get((scheme, family)) or self._serve(scheme, family)
+        key = scheme, socket.AF_INET6 if family == socket.AF_INET6 else socket.AF_INET
+        door = self._doors.get(key)
+        if door is None or not door.serves:
+            door = self._serve(*key)
+        return door.address
 
     def serve(self) -> None:
         """Serve what is open, though nobody has asked for its address."""
@@ -74,7 +77,7 @@ class Listener:
         closed.add_done_callback(lambda _: SERVER_THREAD.open.discard(self))
         if then is not None:
             closed.add_done_callback(lambda _: then())
-        if SERVER_THREAD.runs(self._loop) and (self._served or also is not None):
+        if SERVER_THREAD.runs(self._loop) and (also is not None or any(door.serves for door in self._doors.values())):
             self._loop.call_soon_threadsafe(self._begin_closing, closed, also)
         else:
             # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
@@ -83,30 +86,26 @@ class Listener:
             closed.set_result(None)
         return closed
 
-    def _serve(self, scheme: str, family: int) -> tuple[str, int]:
-        """Have the door for a client served, opening it where it is the first; return its address."""
-        key = scheme, socket.AF_INET6 if family == socket.AF_INET6 else socket.AF_INET
+    def _serve(self, scheme: str, family: socket.AddressFamily) -> Door:
+        """Return the door for a client, which is served from now on, and opened where there was none."""
         with self._lock:
-            door = self._doors.get(key)
+            door = self._doors.get((scheme, family))
             if self._closed is not None:
                 if door is None:
                     raise OSError("expected a mock that runs, this one is stopped: it opens no port any more")
-                return door.address
+                return door
             if not SERVER_THREAD.runs(self._loop):
-                if door is not None and door.serves:
-                    return door.address
                 raise OSError(
                     "expected the process that started the mock, this is a forked child, in which nobody would "
                     "serve another port; start a mock in the child"
                 )
             if door is None:
-                door = self._doors[key] = Door(self._owner, *key)
+                door = self._doors[scheme, family] = Door(self._owner, scheme, family)
             if not door.serves:
                 door.serves = True
                 # Not in the context of whoever asks first, which all connections would keep.
                 self._loop.call_soon_threadsafe(door.open, context=contextvars.Context())
-            self._served[scheme, family] = door.address
-        return door.address
+        return door
 
     def _begin_closing(
         self, closed: "concurrent.futures.Future[None]", also: Callable[[], Awaitable[None]] | None
