@@ -109,7 +109,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def claims(self, url: URL) -> bool:
         """Tell whether `url` is meant for this registry: by its origin, registered exactly, or by a pattern."""
-        if self.claims_origin(url):
+        if asked_origin(url) in self._index.origins:
             return True
         if not self._patterns:
             return False

@@ -1,5 +1,6 @@
 """The redirections that are active, and which of them answers for a request."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import ServerDisconnectedError
@@ -43,7 +44,7 @@ class ActiveRedirection:
 
 
 def locate(
-    redirections: tuple[ActiveRedirection, ...], request: OutgoingRequest
+    redirections: Sequence[ActiveRedirection], request: OutgoingRequest
 ) -> tuple[ActiveRedirection | None, Location]:
     """Return where `request` is to go and who says so: the last of `redirections` that knows, then fallbacks."""
     fallback: tuple[ActiveRedirection | None, Location] = None, None

@@ -29,7 +29,7 @@ from aiohttp import (
 from yarl import URL
 
 from ._active import ActiveRedirection, locate
-from ._location import Address, OutgoingRequest
+from ._location import Address
 
 __all__ = ["CURRENT_ATTEMPT", "Attempt", "Call", "Way"]
 
@@ -40,10 +40,13 @@ _DISCONNECTS = (ServerDisconnectedError, ClientOSError)
 
 
 class Way(Protocol):
-    """What stays in place while attempts are on their way to it."""
+    """What stays in place while attempts are on their way to it: those in `departed`.
 
-    def depart(self, attempt: "Attempt") -> None:
-        """Note that `attempt` sets out."""
+    `redirections` are the active ones: another tuple whenever one begins or ends.
+    """
+
+    redirections: tuple[ActiveRedirection, ...]
+    departed: "set[Attempt]"
 
     def arrive(self, attempt: "Attempt") -> None:
         """Note that `attempt` is there, or never will be."""
@@ -109,10 +112,12 @@ class Call:
         assert way is not None
         self._failure = None
         attempt = Attempt(self, request)
-        way.depart(attempt)
+        # Another thread may end the last redirection at any moment, and a connector of the user's may wait first.
+        way.departed.add(attempt)
         token = CURRENT_ATTEMPT.set(attempt)
         try:
-            self.refuse_after_end(attempt)
+            if self.redirections is not way.redirections:
+                self.refuse_after_end(attempt)
             return await handler(request)
         except BaseException as exc:
             failure = self._failure = attempt.failure
@@ -120,7 +125,7 @@ class Call:
                 raise
         finally:
             CURRENT_ATTEMPT.reset(token)
-            if attempt.on_its_way:
+            if attempt in way.departed:
                 way.arrive(attempt)
         if self._alone and isinstance(failure, _DISCONNECTS):
             self._error = failure
@@ -132,14 +137,9 @@ class Call:
 
         Whoever made the call had that redirection in mind, so that the real network is no place to go now.
         """
-        for redirection in self.redirections:
-            if redirection.end_reason is not None:
-                self._refuse_what_it_knew(attempt)
-                break
-
-    def _refuse_what_it_knew(self, attempt: "Attempt") -> None:
-        outgoing = attempt.outgoing(socket.AF_UNSPEC)
-        redirection, location = locate(self.redirections, outgoing)
+        if all(redirection.end_reason is None for redirection in self.redirections):
+            return
+        redirection, location = locate(self.redirections, attempt)
         if redirection is not None and redirection.end_reason is not None and isinstance(location, Address):
             raise ClientConnectionError(redirection.end_reason)
 
@@ -154,11 +154,11 @@ class Call:
 
 
 class Attempt:
-    """One request that a client sends within a call; whoever serves it may look at it as it was made.
+    """One request that a client sends within a call: an `OutgoingRequest`, and whoever serves it may look at it later.
 
     `first` tells the request that the user made from those that follow within the call. `loop` and `context` are the
-    client's. `on_its_way` says that it has come to no connector yet; `connector` and `timeout` are what it is sent
-    with, known as soon as it has. `memo` is for whoever said where it goes, and serves it.
+    client's. `family`, `connector` and `timeout` are what it is sent with, known as soon as it has come to a connector.
+    `memo` is for whoever said where it goes, and serves it.
     """
 
     __slots__ = (
@@ -166,10 +166,12 @@ class Attempt:
         "call",
         "connector",
         "context",
+        "family",
         "first",
+        "headers",
         "loop",
         "memo",
-        "on_its_way",
+        "method",
         "redirection",
         "request",
         "timeout",
@@ -181,11 +183,13 @@ class Attempt:
         self.first = not call.attempted
         call.attempted = True
         self.request = request
+        self.method = request.method
         self.url = _asked_url(request.url)
+        self.headers = request.headers
+        self.family: int = socket.AF_UNSPEC
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
         self.memo: Any = None
-        self.on_its_way = True
         self.connector: TCPConnector | None = None
         self.timeout: ClientTimeout | None = None
         self.redirection: ActiveRedirection | None = None
@@ -202,9 +206,10 @@ class Attempt:
             return self._error
         return self.redirection.end_error()
 
-    def outgoing(self, family: int) -> OutgoingRequest:
-        """Return what is asked about: the request, from a client that is bound to `family`."""
-        return OutgoingRequest(self.request.method, self.url, self.request.headers, family, self)
+    @property
+    def attempt(self) -> "Attempt":
+        """This one."""
+        return self
 
 
 # What the patched `connect` is asked for. Set only while one attempt is made, in the task that makes it.

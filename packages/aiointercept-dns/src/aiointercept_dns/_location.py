@@ -47,18 +47,23 @@ REAL_NETWORK = _RealNetwork.REAL_NETWORK
 Location: TypeAlias = Address | _RealNetwork | BaseException | None
 
 
-class OutgoingRequest(NamedTuple):
+class OutgoingRequest(Protocol):
     """A request that a client is about to send.
 
     `url` has the scheme http or https, without user info and fragment. `family` is the socket address family that
-    the client's connector is bound to, `AF_UNSPEC` for any. `attempt` stands for the connection it is going to get.
+    the client's connector is bound to, `AF_UNSPEC` for any. `attempt` is the same request with all that is known of it.
     """
 
-    method: str
-    url: URL
-    headers: Mapping[str, str]
-    family: int
-    attempt: "Attempt"
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> URL: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def family(self) -> int: ...
+    @property
+    def attempt(self) -> "Attempt": ...
 
 
 class Origins(Protocol):

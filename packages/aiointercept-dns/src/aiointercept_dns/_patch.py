@@ -69,9 +69,9 @@ class _Patch:
     def __init__(self) -> None:
         # For starts and ends only, which any thread may do: no request waits for it.
         self._lock = threading.Lock()
-        self._redirections: tuple[ActiveRedirection, ...] = ()
+        self.redirections: tuple[ActiveRedirection, ...] = ()
+        self.departed: set[Attempt] = set()
         self._wrapped: list[_Wrapped] = []
-        self._departed: set[Attempt] = set()
 
     def install(self, redirection: ActiveRedirection) -> None:
         """Add `redirection` as the innermost one; `RuntimeError` where this release of aiohttp does not fit."""
@@ -82,33 +82,25 @@ class _Patch:
                     _Wrapped(TCPConnector, "connect", self._wrap_connect),
                     _Wrapped(ClientSession, "_request", self._wrap_request),
                 ]
-            self._redirections = (*self._redirections, redirection)
+            self.redirections = (*self.redirections, redirection)
 
     def remove(self, redirection: ActiveRedirection, reason: str) -> None:
         """Take `redirection` out; calls made under it go to the real network neither now nor later."""
         # Before anything else: who finds the patches gone finds the end as well.
         redirection.end_reason = reason
         with self._lock:
-            self._redirections = tuple(other for other in self._redirections if other is not redirection)
+            self.redirections = tuple(other for other in self.redirections if other is not redirection)
             self._unwrap_if_unused()
-
-    def depart(self, attempt: Attempt) -> None:
-        """Note that `attempt` is on its way to the wrapped `connect`, which stays in place until it has come there.
-
-        Another thread may end the last redirection in between, or a connector of the user's may wait there first.
-        """
-        self._departed.add(attempt)
 
     def arrive(self, attempt: Attempt) -> None:
         """Note that `attempt` has come to the wrapped `connect`, or never will."""
-        attempt.on_its_way = False
-        self._departed.discard(attempt)
-        if not self._redirections:
+        self.departed.discard(attempt)
+        if not self.redirections:
             with self._lock:
                 self._unwrap_if_unused()
 
     def _unwrap_if_unused(self) -> None:
-        if not self._redirections and not self._departed:
+        if not self.redirections and not self.departed:
             for wrapped in reversed(self._wrapped):
                 wrapped.remove()
             self._wrapped = []
@@ -128,9 +120,10 @@ class _Patch:
             # A call that began before the first redirection has none.
             attempt = CURRENT_ATTEMPT.get() or Attempt(Call(), req)
             self.arrive(attempt)
-            attempt.call.refuse_after_end(attempt)
-            family = _family(connector)
-            redirection, location = locate(self._redirections, attempt.outgoing(family))
+            if attempt.call.redirections is not self.redirections:
+                attempt.call.refuse_after_end(attempt)
+            family = attempt.family = _family(connector)
+            redirection, location = locate(self.redirections, attempt)
             if isinstance(location, BaseException):
                 attempt.fail(location)
                 raise location
@@ -171,7 +164,7 @@ class _Patch:
             connector = session.connector
             if not isinstance(connector, TCPConnector) or isinstance(connector, DirectConnector):
                 return original(session, *args, **options)
-            redirections = self._redirections
+            redirections = self.redirections
             call = Call(self, redirections, session, args, options)
             middlewares: Any = options.get("middlewares")
             if middlewares is None:

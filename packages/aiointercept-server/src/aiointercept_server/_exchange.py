@@ -7,11 +7,11 @@ from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
-from aiointercept_core import ClosedConnection, Reply
+from aiointercept_core import ClosedConnection, Reply, Response
 
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
-from ._wire import ClosedResponse, error_reply, error_text, send_reply
+from ._wire import ClosedResponse, WireResponse, error_reply, error_text, send_reply
 
 __all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
 
@@ -53,11 +53,17 @@ class Exchange:
             request.writer.output_size = 0
         if takeover is not None:
             return await takeover(request)
-        if not request.receive_nowait() and not await self._receive(request):
+        if not request.complete and not request.receive_nowait() and not await self._receive(request):
             return ClosedResponse(request)
         if guess and self._resends.is_resend(request):
             return ClosedResponse(request)
-        reply = await _ask(owner.answer, request)
+        try:
+            reply = await owner.answer(request)
+        except BaseException as exc:
+            reply = _reply_to_error(exc, request)
+        if isinstance(reply, Response):
+            # As `send_reply` does, without waiting for it: most replies are of this kind.
+            return WireResponse(reply)
         if guess and isinstance(reply, ClosedConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)
@@ -74,15 +80,17 @@ async def exchange(answer: Answer, request: AiointerceptRequest) -> web.StreamRe
     """Serve `request`, whose body is still on the wire, with what `answer` says."""
     if not await request.receive():
         return ClosedResponse(request)
-    return await send_reply(request, await _ask(answer, request))
-
-
-async def _ask(answer: Answer, request: AiointerceptRequest) -> Reply:
     try:
-        return await answer(request)
-    except asyncio.CancelledError:
-        raise
+        reply = await answer(request)
     except BaseException as exc:
-        # Whatever it is: a `SystemExit` would end the thread on which all mocks of the process are served.
-        logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(exc))
-        return error_reply(exc)
+        reply = _reply_to_error(exc, request)
+    return await send_reply(request, reply)
+
+
+def _reply_to_error(error: BaseException, request: AiointerceptRequest) -> Reply:
+    """Return the reply to a request that could not be answered; raise what ends its task."""
+    if isinstance(error, asyncio.CancelledError):
+        raise error
+    # Whatever else it is: a `SystemExit` would end the thread on which all mocks of the process are served.
+    logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(error))
+    return error_reply(error)

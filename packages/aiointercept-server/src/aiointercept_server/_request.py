@@ -60,7 +60,6 @@ class AiointerceptRequest(web.Request):
     _decoded_body: bytes | None = None
     _kwargs: dict[str, Any] | None = None
     _client_max_fields = 0
-    complete = False
     origin: Any = None
     # Bytes, or the pieces of a large body until somebody reads it.
     _received: bytes | list[bytes] | None = None

@@ -24,7 +24,7 @@ from aiointercept_core import Reply, Response, Stream
 
 from ._clock import now
 
-__all__ = ["ClosedResponse", "error_reply", "error_text", "send_reply"]
+__all__ = ["ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -40,11 +40,11 @@ _LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 class WireResponse(web.StreamResponse):
-    """A response with the head that was asked for and a body that is known or, where `body` is None, streamed."""
+    """A response with the head that was asked for. The body of a `Stream` is written by whoever makes this of it."""
 
-    def __init__(self, status: int, reason: str | None, headers: CIMultiDictProxy[str], body: bytes | None) -> None:
-        super().__init__(status=status, reason=reason, headers=headers)
-        self._known = body
+    def __init__(self, reply: Response | Stream) -> None:
+        super().__init__(status=reply.status, reason=reply.reason, headers=reply.headers)
+        self._known = reply.body if isinstance(reply, Response) else None
         self._writer: AbstractStreamWriter | None = None
         self._stays_open = False
         self._is_bodiless = False
@@ -63,8 +63,8 @@ class WireResponse(web.StreamResponse):
         if self._writer is not None:
             return self._writer
         writer = self._writer = request.writer
-        headers = self.headers
-        self._is_bodiless = _is_bodiless(request, self.status)
+        headers, status, version = self.headers, self.status, request.version
+        self._is_bodiless = _is_bodiless(request, status)
         self._stays_open = request.keep_alive
         if not self._is_bodiless:
             self._frame(request, writer, headers)
@@ -75,12 +75,11 @@ class WireResponse(web.StreamResponse):
                 self._stays_open = False
         elif not self._stays_open:
             headers[hdrs.CONNECTION] = "close"
-        elif request.version < HttpVersion11:
+        elif version < HttpVersion11:
             headers[hdrs.CONNECTION] = "keep-alive"
         if hdrs.DATE not in headers:
             headers[hdrs.DATE] = _date(int(now()))
-        version = request.version
-        await writer.write_headers(f"HTTP/{version.major}.{version.minor} {self.status} {self.reason}", headers)
+        await writer.write_headers(f"HTTP/{version.major}.{version.minor} {status} {self.reason}", headers)
         return writer
 
     def _frame(self, request: web.BaseRequest, writer: AbstractStreamWriter, headers: CIMultiDict[str]) -> None:
@@ -143,7 +142,7 @@ class ClosedResponse(web.StreamResponse):
 async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Put `reply` on the wire, a known body as far as aiohttp's server does not do it when it gets the response."""
     if isinstance(reply, Response):
-        return WireResponse(reply.status, reply.reason, reply.headers, reply.body)
+        return WireResponse(reply)
     if isinstance(reply, Stream):
         return await _send_stream(request, reply)
     return ClosedResponse(request)
@@ -162,7 +161,7 @@ def error_text(error: BaseException) -> str:
 
 
 async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamResponse:
-    response = WireResponse(reply.status, reply.reason, reply.headers, None)
+    response = WireResponse(reply)
     if _is_bodiless(request, reply.status):
         await _close(reply.body)
         return response

@@ -118,18 +118,15 @@ class Interception:
             return None
         if self._passthrough.covers(url):
             return REAL_NETWORK
-        if is_here:
-            # One's own test server must not be caught by a pattern that was meant for others.
-            return self._address(request) if self._registry.claims_origin(url) else None
-        if is_ip:
-            return self._address(request) if self._registry.claims(url) else None
-        return self._address(request, fallback=not self._registry.claims(url))
+        # One's own test server must not be caught by a pattern that was meant for others.
+        claimed = self._registry.claims_origin(url) if is_here else self._registry.claims(url)
+        if not claimed and (is_here or is_ip):
+            return None
+        asked = url.scheme, request.family, not claimed
+        return self._addresses.get(asked) or self._address(*asked)
 
-    def _address(self, request: OutgoingRequest, *, fallback: bool = False) -> Address:
-        asked = request.url.scheme, request.family, fallback
-        address = self._addresses.get(asked)
-        if address is None:
-            address = self._addresses[asked] = Address(*self._listener.address(*asked[:2]), fallback)
+    def _address(self, scheme: str, family: int, fallback: bool) -> Address:
+        address = self._addresses[scheme, family, fallback] = Address(*self._listener.address(scheme, family), fallback)
         return address
 
     # What the server asks, on its thread.
@@ -141,7 +138,7 @@ class Interception:
             if client and server and (attempt := self._redirection.take_attempt(client, server)) is not None:
                 request.url = attempt.url
                 request.origin = attempt
-        if self._forwards(request) and not self._registry.matches(request.method, request.url):
+        if self._forwarder is not None and self._forwards(request) and not self._registry.matches(request.method, request.url):
             return self._forward
         return None
 
@@ -149,8 +146,9 @@ class Interception:
         """Return the reply to `request`, with an error in the user's code kept for the end of the block."""
         received = _clock()
         record = self._choose(request)
+        response = record.response
         try:
-            reply = await self._reply(record)
+            reply = (response.ready if response is not None else None) or await self._reply(record)
         finally:
             # The caller's session and data are not to live as long as the record.
             request.origin = None
@@ -166,8 +164,6 @@ class Interception:
         request, response = record.request, record.response
         if response is None:
             return await self._answer_miss(record)
-        if response.ready is not None:
-            return response.ready
         try:
             reply = await response.reply(request)
         except CallbackCancelledError:

@@ -271,6 +271,7 @@ class _Mock(aiointercept):
         response = self._registry.add(*args, **options)
         if manner != Manner():
             running.manners[response] = manner
+            response.ready = None
         return response
 
     def stop(self) -> Awaitable[None]:
