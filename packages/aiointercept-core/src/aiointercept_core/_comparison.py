@@ -3,14 +3,13 @@
 Each function returns two values to compare: what is expected, and what came in the same shape.
 """
 
-import json as json_module
 from collections.abc import Mapping
 from typing import Any
 
 from multidict import CIMultiDict
 
 from ._form import parse_form
-from ._request import Request
+from ._request import Request, load_json
 from ._wording import describe_value
 
 __all__ = ["Absent", "comparable_data", "comparable_headers", "comparable_json"]
@@ -32,7 +31,7 @@ def comparable_json(expected: Any, request: Request) -> tuple[Any, Any]:
     if not body:
         return expected, Absent("no body")
     try:
-        return expected, json_module.loads(body)
+        return expected, load_json(body)
     except (ValueError, RecursionError):
         return expected, Absent(f"a body that is no JSON: {describe_value(body)}")
 

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from yarl import URL
+
 from ._matcher import ExactURL, Matcher
 from ._reply import ClosedConnection, Reply
 from ._request import Request, request_details
@@ -72,7 +74,12 @@ class MockResponse:
     @property
     def exact(self) -> bool:
         """Whether it was registered for one URL, not for a pattern."""
-        return isinstance(self.matcher, ExactURL)
+        return self.url is not None
+
+    @property
+    def url(self) -> URL | None:
+        """The URL it was registered for, in normalised form; `None` for a pattern."""
+        return self.matcher.url if isinstance(self.matcher, ExactURL) else None
 
     def take(self) -> None:
         """Count one more request as answered."""

@@ -21,7 +21,7 @@ __all__ = ["ReplyTemplate", "build_template", "template_from_result"]
 _BODY_TYPES = "str, bytes, an async iterable of bytes, or a function that returns a fresh one for each reply"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReplyTemplate:
     """A checked reply; its body is bytes, an async iterable, or a function that makes one for each reply."""
 

@@ -34,8 +34,8 @@ def normalize_url(url: str | URL) -> URL:
     Raises `TypeError` for anything but a `str` or `yarl.URL`, `ValueError` for a text that is no URL.
     """
     if isinstance(url, str):
-        url = URL(url)
-    elif not isinstance(url, URL):
+        return _normalize_text(url)
+    if not isinstance(url, URL):
         raise TypeError(f"expected a URL as str or yarl.URL, got {url!r}")
     return _normalize(url)
 
@@ -55,6 +55,12 @@ def asked_origin(url: URL) -> Origin:
 def request_key(method: str, url: str | URL) -> Key:
     """Return what requests are matched and recorded by: the method in upper case and the normalised URL."""
     return method.upper(), normalize_url(url)
+
+
+# A str knows its hash, a URL works it out from that of its parts.
+@lru_cache(maxsize=_MEMO_SIZE)
+def _normalize_text(url: str) -> URL:
+    return _normalize(URL(url))
 
 
 @lru_cache(maxsize=_MEMO_SIZE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import io
 import sys
 from collections.abc import AsyncGenerator, Sequence
@@ -20,6 +21,9 @@ from ._wire_url import wire_url
 __all__ = ["AiointerceptRequest"]
 
 _PIECE = 2**16
+
+# How many distinct sets of header fields are remembered as text.
+_HEADS = 256
 
 # A body that is announced with so many bytes at most is kept in the pieces in which it came until somebody reads it,
 # which most do not, and to fill fresh memory is what takes longest. A larger one is held once, whoever reads it.
@@ -42,7 +46,6 @@ class AiointerceptRequest(web.Request):
             "_canonical_url",
             "_client_max_fields",
             "_decoded_body",
-            "_headers_as_sent",
             "_kwargs",
             "_received",
             "_served_at",
@@ -56,7 +59,6 @@ class AiointerceptRequest(web.Request):
     # Of the class until they are set: thousands of requests may be kept.
     _asked_url: URL | None = None
     _canonical_url: URL | None = None
-    _headers_as_sent: CIMultiDictProxy[str] | None = None
     _decoded_body: bytes | None = None
     _kwargs: dict[str, Any] | None = None
     _client_max_fields = 0
@@ -92,12 +94,18 @@ class AiointerceptRequest(web.Request):
         self._client_max_size = sys.maxsize
         self._client_max_fields = 0
         # What follows a CONNECT is no body but the traffic of a tunnel.
-        self.complete = not self.body_exists or self._method == hdrs.METH_CONNECT
+        self.complete = self._payload is EMPTY_PAYLOAD or self._method == hdrs.METH_CONNECT
 
     def _end(self) -> None:
         self.complete = True
         # The stream is the larger part of a small request, and has nothing left to tell.
         self._payload = EMPTY_PAYLOAD
+
+    @property
+    def body_exists(self) -> bool:
+        """Whether the request had a body."""
+        # aiohttp asks the stream, and keeps the answer in a dict that is empty otherwise.
+        return self._received is not None or self._payload is not EMPTY_PAYLOAD
 
     @property
     def ends(self) -> tuple[Any, Any]:
@@ -107,11 +115,8 @@ class AiointerceptRequest(web.Request):
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The headers exactly as sent."""
-        if self._headers_as_sent is None:
-            # aiohttp's parser spells the names that it knows in its own way; the raw ones it leaves alone.
-            fields = ((_text(name), _text(value)) for name, value in self.raw_headers)
-            self._headers_as_sent = CIMultiDictProxy(CIMultiDict(fields))
-        return self._headers_as_sent
+        # aiohttp's parser spells the names that it knows in its own way; the raw ones it leaves alone.
+        return _as_sent(self.raw_headers)
 
     @property
     def scheme(self) -> str:
@@ -161,7 +166,8 @@ class AiointerceptRequest(web.Request):
     def captured_body(self) -> bytes | None:
         """The body, without its gzip or deflate content coding; `None` where the request had none."""
         if self._decoded_body is None and (raw := self.raw_body) is not None:
-            self._decoded_body = _decoded(raw, self._headers.getall(hdrs.CONTENT_ENCODING, ()))
+            codings = self._headers.getall(hdrs.CONTENT_ENCODING, ())
+            self._decoded_body = _decoded(raw, codings) if codings else raw
         return self._decoded_body
 
     @property
@@ -256,13 +262,14 @@ def _in_memory(file: IO[bytes]) -> Any:
         return io.BytesIO(file.read())
 
 
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
+# Callbacks and assertions look at the headers of many requests that are alike.
+@functools.lru_cache(maxsize=_HEADS)
+def _as_sent(fields: tuple[tuple[bytes, bytes], ...]) -> CIMultiDictProxy[str]:
+    text = functools.partial(str, encoding="utf-8", errors="surrogateescape")
+    return CIMultiDictProxy(CIMultiDict([(text(name), text(value)) for name, value in fields]))
 
 
 def _decoded(body: bytes, codings: Sequence[str]) -> bytes:
-    if not codings:
-        return body
     try:
         decoded = decode_body(body, ",".join(codings))
     except ValueError:

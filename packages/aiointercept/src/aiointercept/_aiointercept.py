@@ -15,7 +15,6 @@ from aiointercept_core import (
     MethodShortcuts,
     MockResponse,
     Registry,
-    normalize_url,
 )
 from aiointercept_dns import Passthrough, is_ip_address
 from aiointercept_server import AiointerceptRequest, error_text
@@ -261,8 +260,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             optional=optional,
             **unknown,
         )
-        if response.exact:
-            self._warn_of_address(normalize_url(str(url)))
+        if response.url is not None:
+            self._warn_of_address(response.url)
         return response
 
     @property

@@ -138,9 +138,9 @@ class Interception:
             if client and server and (attempt := self._redirection.take_attempt(client, server)) is not None:
                 request.url = attempt.url
                 request.origin = attempt
-        if self._forwarder is not None and self._forwards(request) and not self._registry.matches(request.method, request.url):
-            return self._forward
-        return None
+        if self._forwarder is None or not self._forwards(request):
+            return None
+        return None if self._registry.matches(request.method, request.url) else self._forward
 
     async def answer(self, request: AiointerceptRequest) -> Reply:
         """Return the reply to `request`, with an error in the user's code kept for the end of the block."""

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from aiointercept_core import CallbackResult
+
 from ._worker import Worker, call_threadsafe, contained, settle
 
 __all__ = ["CallbackCancelledError", "Place"]
@@ -26,13 +28,16 @@ class Place:
         self._loop = loop
         self._context = context
         self._worker = worker
+        self._watch: _Watch | None = None
 
-    async def call(self, function: Callable[[], Any], *, is_async: bool) -> Any:
+    def call(self, function: Callable[[], Any], *, is_async: bool) -> Awaitable[Any]:
         """Return what `function` returns, awaited if need be."""
-        if is_async:
-            return await self.run(function)
+        return self.run(function) if is_async else self._call(function)
+
+    async def _call(self, function: Callable[[], Any]) -> Any:
         result = await self._worker.run(functools.partial(self._context.copy().run, function))
-        if inspect.isawaitable(result):
+        # Most are no awaitable, which is known at once of this type.
+        if not isinstance(result, CallbackResult) and inspect.isawaitable(result):
             return await self.run(lambda: result)
         return result
 
@@ -45,18 +50,20 @@ class Place:
             except (KeyboardInterrupt, SystemExit) as exc:
                 raise contained(exc) from exc
         done: asyncio.Future[Any] = here.create_future()
-        done.add_done_callback(_mark_retrieved)
         visit = _Visit(here, home, done, make)
         home.call_soon_threadsafe(visit.begin, context=self._context.copy())
-        too_late = here.call_later(_START_TIMEOUT, visit.abandon_unless_begun)
+        watch = self._watch = self._watch or _Watch(here)
+        watch.add(visit)
         try:
             return await done
         except asyncio.CancelledError:
             visit.abandoned = True
             call_threadsafe(home, visit.cancel)
+            if done.done():
+                _mark_retrieved(done)
             raise
         finally:
-            too_late.cancel()
+            watch.discard(visit)
 
     async def stream(self, source: AsyncIterable[Any]) -> AsyncIterator[Any]:
         """Yield what `source` yields, which is iterated by one task on the loop, one item ahead at most."""
@@ -94,6 +101,35 @@ class Place:
             getting.cancel()
             pumping.cancel()
             await asyncio.wait({pumping, getting})
+
+
+class _Watch:
+    """The visits from one loop that are not over, with one timer for all that may begin too late."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # In the order of their deadlines.
+        self._deadlines: dict[_Visit, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, visit: "_Visit") -> None:
+        deadline = self._deadlines[visit] = self._loop.time() + _START_TIMEOUT
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._look)
+
+    def discard(self, visit: "_Visit") -> None:
+        # The timer stays: mostly there is a next one soon.
+        self._deadlines.pop(visit, None)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for visit, deadline in list(self._deadlines.items()):
+            if deadline > now:
+                self._timer = self._loop.call_at(deadline, self._look)
+                break
+            self.discard(visit)
+            visit.abandon_unless_begun()
 
 
 class _Visit:

@@ -38,9 +38,12 @@ class Worker:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="aiointercept-callbacks", daemon=True)
                 self._thread.start()
-            return await job.result(_ON_THE_SPOT if is_next else 0.0)
+            result, error = (job.take(_ON_THE_SPOT) if is_next else None) or await job.outcome()
         finally:
             self._waiting -= 1
+        if error is not None:
+            raise bearable(error)
+        return result
 
     def close(self) -> None:
         self._closed = True
@@ -81,26 +84,25 @@ class _Job:
         if self._done is not None:
             call_threadsafe(self._loop, self._tell)
 
-    async def result(self, patience: float) -> Any:
-        """Return what the function returns; the loop stands still for that for `patience` seconds at most."""
-        outcome = self._take(patience)
+    async def outcome(self) -> tuple[Any, BaseException | None]:
+        """Wait for what the function returns or raises."""
+        self._done = self._loop.create_future()
+        outcome = self.take()
         if outcome is None:
-            self._done = self._loop.create_future()
-            outcome = self._take()
-            if outcome is None:
-                try:
-                    await self._done
-                except asyncio.CancelledError:
-                    self._given_up = True
-                    self._tell()
-                    raise
-                outcome = self._outcome.get_nowait()
-        result, error = outcome
-        if error is not None:
-            raise bearable(error)
-        return result
+            try:
+                await self._done
+            except asyncio.CancelledError:
+                self._given_up = True
+                self._tell()
+                raise
+            outcome = self._outcome.get_nowait()
+        return outcome
 
-    def _take(self, patience: float = 0.0) -> tuple[Any, BaseException | None] | None:
+    def take(self, patience: float = 0.0) -> tuple[Any, BaseException | None] | None:
+        """Return what the function returned or raised; the loop stands still for that for `patience` seconds at most.
+
+        Returns `None` where that takes longer.
+        """
         try:
             # Not a lock: those who watch for blocking calls in loops would make an error of the short wait.
             return self._outcome.get(timeout=patience) if patience else self._outcome.get_nowait()
@@ -110,7 +112,7 @@ class _Job:
     def _tell(self) -> None:
         if not self._given_up:
             settle(self._done)
-        elif (outcome := self._take()) is not None and outcome[1] is not None:
+        elif (outcome := self.take()) is not None and outcome[1] is not None:
             self._orphaned(outcome[1])
 
 
