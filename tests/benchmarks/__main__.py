@@ -25,6 +25,7 @@ def main() -> None:
         rounds=options.rounds or (15 if options.full else 3),
         seconds=0.03,
         patience=15.0 if options.full else 0.3,
+        lives=3 if options.full else 1,
         command=" ".join(("hatch run bench", *sys.argv[1:])),
         tell=lambda text: print(text, file=sys.stderr),
     )
@@ -38,7 +39,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hatch run bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all scenarios and sizes, at least 15 rounds: ten minutes")
+    parser.add_argument("--full", action="store_true", help="all scenarios and sizes, 15 rounds or more: 15 minutes")
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
     parser.add_argument("--rounds", type=int, help="how many rounds at least")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS), help="which subjects")

@@ -68,10 +68,14 @@ class Results:
 
 
 class _Worker:
-    """A process that measures one subject, begun anew after it had to be killed."""
+    """A process that measures one subject; it can be begun anew, and is after it had to be killed."""
 
     def __init__(self, subject: str, python: Path) -> None:
         self._command = [str(python), "-m", "benchmarks.worker", subject]
+        self._process = self._start()
+
+    def renew(self) -> None:
+        self.close()
         self._process = self._start()
 
     def ask(self, **command: Any) -> dict[str, Any]:
@@ -113,13 +117,16 @@ def measure(
     rounds: int,
     seconds: float,
     patience: float = 0.0,
+    lives: int = 1,
     command: str = "",
     tell: Callable[[str], None] = print,
 ) -> Results:
     """Measure `scenarios` of `subjects`, `seconds` at a time, in rounds.
 
     There are at least `rounds` of them, and as many more as there is time for in `patience` seconds for each scenario.
-    Short rounds bring what is compared closer together.
+    Short rounds bring what is compared closer together. With several `lives` each scenario is measured by so many
+    processes of each subject, one after the other: how memory is laid out is decided anew for each, and can be worth
+    more than what is to be told apart.
     """
     workers: dict[str, _Worker] = {}
     absent: dict[str, str] = {}
@@ -143,7 +150,7 @@ def measure(
     try:
         for scenario in scenarios:
             tell(scenario.name)
-            measured.append(_measure(workers, scenario, rounds, seconds, patience))
+            measured.append(_measure(workers, scenario, rounds, seconds, patience, lives))
             measured[-1].missing |= absent
     finally:
         for worker in workers.values():
@@ -158,21 +165,38 @@ def measure(
     )
 
 
-def _measure(workers: dict[str, _Worker], scenario: Scenario, rounds: int, seconds: float, patience: float) -> Measured:
+def _measure(
+    workers: dict[str, _Worker], scenario: Scenario, rounds: int, seconds: float, patience: float, lives: int
+) -> Measured:
     measured = Measured(scenario.name, scenario.unit, scenario.grows)
-    ready, timed = [], scenario.unit == "s"
+    if scenario.unit != "s":
+        _measure_life(workers, measured, max(1, rounds // _FIGURES_SELDOM), 0.0, 0.0)
+        return measured
+    for _ in range(lives):
+        if lives > 1:
+            for worker in workers.values():
+                worker.renew()
+        _measure_life(workers, measured, -(-rounds // lives), seconds, patience / lives)
+    return measured
+
+
+def _measure_life(workers: dict[str, _Worker], measured: Measured, least: int, seconds: float, patience: float) -> None:
+    """Add to what is `measured` at least so many rounds, by the processes that there are."""
+    ready = []
     for name, worker in workers.items():
-        answer = worker.ask(set_up=scenario.name)
+        if name in measured.missing:
+            continue
+        answer = worker.ask(set_up=measured.scenario)
         if "missing" in answer:
             measured.missing[name] = answer["missing"]
+            measured.values.pop(name, None)
             worker.ask(tear_down=True)
         else:
             ready.append(name)
-            measured.values[name] = []
-            if timed and seconds:
+            measured.values.setdefault(name, [])
+            if seconds:
                 worker.ask(run=seconds * _WARM_UP)
-    end = time.monotonic() + patience if timed else 0.0
-    least = rounds if timed else max(1, rounds // _FIGURES_SELDOM)
+    end = time.monotonic() + patience
     for turn in itertools.count():
         if turn >= least and time.monotonic() >= end:
             break
@@ -188,4 +212,3 @@ def _measure(workers: dict[str, _Worker], scenario: Scenario, rounds: int, secon
                 measured.values[name].append(answer["value"])
     for name in ready:
         workers[name].ask(tear_down=True)
-    return measured

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from aiointercept_core import ClosedConnection, Reply, Response
 
+from ._ready import ReadyReplies
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
 from ._wire import ClosedResponse, WireResponse, error_reply, error_text, send_reply
@@ -40,6 +41,7 @@ class Exchange:
     def __init__(self, owner: Owner, resends: ResendDetector) -> None:
         self._owner = owner
         self._resends = resends
+        self._ready = ReadyReplies()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, AiointerceptRequest)
@@ -62,8 +64,9 @@ class Exchange:
         except BaseException as exc:
             reply = _reply_to_error(exc, request)
         if isinstance(reply, Response):
-            # As `send_reply` does, without waiting for it: most replies are of this kind.
-            return WireResponse(reply)
+            # As `send_reply` does, at once: most replies are of this kind, and most of them were sent before.
+            ready = self._ready.find(request, reply)
+            return ready if ready is not None else WireResponse(reply, self._ready)
         if guess and isinstance(reply, ClosedConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)

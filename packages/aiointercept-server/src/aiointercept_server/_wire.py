@@ -23,14 +23,14 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from aiointercept_core import Reply, Response, Stream
 
 from ._clock import now
+from ._ready import JOINED_BODY, ReadyReplies
 
 __all__ = ["ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
-# A larger body is not copied to join it to its head, and goes out piece by piece: a transport copies what the socket
-# does not take at once, and stands still meanwhile.
-_JOINED_BODY = 64 * 1024
+# A larger body than that of `JOINED_BODY` goes out piece by piece: a transport copies what the socket does not take at
+# once, and stands still meanwhile.
 _PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
@@ -42,8 +42,10 @@ _LINGER = "hh" if sys.platform == "win32" else "ii"
 class WireResponse(web.StreamResponse):
     """A response with the head that was asked for. The body of a `Stream` is written by whoever makes this of it."""
 
-    def __init__(self, reply: Response | Stream) -> None:
+    def __init__(self, reply: Response | Stream, ready: ReadyReplies | None = None) -> None:
         super().__init__(status=reply.status, reason=reply.reason, headers=reply.headers)
+        self._reply = reply
+        self._ready = ready
         self._known = reply.body if isinstance(reply, Response) else None
         self._writer: AbstractStreamWriter | None = None
         self._stays_open = False
@@ -77,9 +79,13 @@ class WireResponse(web.StreamResponse):
             headers[hdrs.CONNECTION] = "close"
         elif version < HttpVersion11:
             headers[hdrs.CONNECTION] = "keep-alive"
+        second = int(now())
         if hdrs.DATE not in headers:
-            headers[hdrs.DATE] = _date(int(now()))
-        await writer.write_headers(f"HTTP/{version.major}.{version.minor} {status} {self.reason}", headers)
+            headers[hdrs.DATE] = _date(second)
+        status_line = f"HTTP/{version.major}.{version.minor} {status} {self.reason}"
+        await writer.write_headers(status_line, headers)
+        if self._ready is not None and isinstance(self._reply, Response) and self._stays_open and not self._is_bodiless:
+            await self._ready.keep(request, self._reply, second, status_line, headers)
         return writer
 
     def _frame(self, request: web.BaseRequest, writer: AbstractStreamWriter, headers: CIMultiDict[str]) -> None:
@@ -108,7 +114,7 @@ class WireResponse(web.StreamResponse):
             return
         self._eof_sent = True
         body = b"" if self._is_bodiless else self._known or b""
-        if len(body) > _JOINED_BODY:
+        if len(body) > JOINED_BODY:
             writer.send_headers()
             pieces = memoryview(body)
             for start in range(0, len(body), _PIECE):
