@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 import threading
 
 import aiohttp
@@ -96,6 +97,30 @@ async def test_a_claim_of_an_outer_mock_goes_before_nobodys():
             with pytest.raises(aiohttp.ServerDisconnectedError, match="used up after 1 call"):
                 await session.get("https://a.example/known")
             assert (outer.call_count, inner.call_count) == (3, 0)
+
+
+async def test_what_is_registered_or_forgotten_meanwhile_counts():
+    async with (
+        aiointercept(mock_external_urls=True) as outer,
+        aiointercept(mock_external_urls=True) as inner,
+        ClientSession() as session,
+    ):
+        for _ in range(2):
+            outer.get("http://a.example/", body="outer", repeat=True)
+            assert await who(session, "http://a.example/") == "outer"
+            inner.get("http://a.example/", body="inner", repeat=True)
+            assert await who(session, "http://a.example/") == "inner"
+            inner.clear()
+            assert await who(session, "http://a.example/") == "outer"
+            # A URL without a path equals the one with a slash, and a pattern tells them apart.
+            inner.get(re.compile(r"^http://a\.example$"), body="pattern", repeat=True)
+            assert await who(session, "http://a.example/") == "outer"
+            assert await who(session, "http://a.example") == "pattern"
+            assert await who(session, "http://a.example/") == "outer"
+            inner.clear()
+            assert await who(session, "http://a.example") == "outer"
+            outer.clear()
+            assert await who(session, "http://a.example/") == "nobody"
 
 
 async def test_passthrough_of_an_inner_mock_lets_out_what_an_outer_one_claims():

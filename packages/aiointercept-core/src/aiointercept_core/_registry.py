@@ -45,7 +45,12 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     A `lenient` registry keeps the rules of aioresponses: exact URLs and patterns share one order of registration, a
     reply behind one that repeats for ever is accepted and never reached, and headers that contradict the body are
     dropped.
+
+    `claims_state` is another object whenever `claims` may have come to say something else, for those who remember
+    what it said of a URL; it is `None` while that takes more than to know which URLs are equal.
     """
+
+    claims_state: object | None
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._lock = threading.Lock()
@@ -205,6 +210,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         self._pattern_memo: dict[tuple[str, str], list[ReplyQueue]] = {}
         self._index = RegistrationIndex()
         self._count = 0
+        self.claims_state = object()
 
     def _enqueue(self, response: MockResponse) -> None:
         self._count += 1
@@ -216,12 +222,15 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
                 if queue is None:
                     queue = self._exact[key] = ReplyQueue(lenient=self._lenient)
                     self._index.add(key)
+                    if self.claims_state is not None:
+                        self.claims_state = object()
                 queue.append(response)
             case URLPattern(pattern):
                 queues = self._patterns.setdefault(response.method, {})
                 if pattern not in queues:
                     queues[pattern] = ReplyQueue(lenient=self._lenient)
                     self._pattern_memo.clear()
+                    self.claims_state = None
                 queues[pattern].append(response)
 
     def _find(self, key: Key, url: URL) -> MockResponse | None:

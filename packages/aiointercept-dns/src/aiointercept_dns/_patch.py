@@ -218,7 +218,7 @@ def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> N
         # Lost already: nothing can be sent on it, and aiohttp has its own words for that.
         return
     client, server = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
-    if client is None or server is None or server[:2] != (address.host, address.port):
+    if client is None or server is None or server[:2] != address[:2]:
         raise ClientConnectionError(
             f"expected a connection to the mock at {address.host}:{address.port}, got one to {server!r}; "
             "it was closed before anything was sent"

@@ -301,7 +301,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         return self._address
 
     def _warn_of_address(self, url: URL) -> None:
-        if self._mock_ip_addresses or not is_ip_address(url.host or ""):
+        if self._mock_ip_addresses or not is_ip_address(url.raw_host or ""):
             return
         if (url.host, url.port) != self._last_address():
             logger.warning(

@@ -48,6 +48,7 @@ _clock = functools.partial(time.perf_counter)
 
 # Each of the mocks of a process is asked about each request; tests ask for few hosts.
 _HOSTS = 1024
+_URLS = 1024
 
 _STOPPED = "the mock was stopped while the request waited for its reply"
 
@@ -83,7 +84,8 @@ class Interception:
         self._forwarder = Forwarder() if passthrough_unmatched else None
         # The port for https origins is opened by the first request for one.
         self._listener = Listener(self)
-        self._addresses: dict[tuple[str, int, bool], Address] = {}
+        # What was said of URLs, and in which state of the registry.
+        self._located: tuple[object, dict[tuple[URL, int], Location]] = None, {}
         self._redirection = Redirection(self, plain_errors=self.plain_errors) if external else None
         if self._redirection is not None:
             try:
@@ -108,6 +110,22 @@ class Interception:
 
     def locate(self, request: OutgoingRequest) -> Location:
         """Say where a request of some client of the process is to go."""
+        state = self._registry.claims_state
+        if state is None:
+            return self._locate(request)
+        located = self._located
+        if located[0] is not state:
+            # Both at once: another thread that still is where this one was keeps to what it has begun with.
+            located = self._located = state, {}
+        asked = request.url, request.family
+        location = located[1].get(asked)
+        if location is None:
+            location = self._locate(request)
+            if len(located[1]) < _URLS:
+                located[1][asked] = location
+        return location
+
+    def _locate(self, request: OutgoingRequest) -> Location:
         url = request.url
         host = url.raw_host or ""
         is_ip, is_here = _kind_of(host)
@@ -122,12 +140,10 @@ class Interception:
         claimed = self._registry.claims_origin(url) if is_here else self._registry.claims(url)
         if not claimed and (is_here or is_ip):
             return None
-        asked = url.scheme, request.family, not claimed
-        return self._addresses.get(asked) or self._address(*asked)
+        return self._address(request, fallback=not claimed)
 
-    def _address(self, scheme: str, family: int, fallback: bool) -> Address:
-        address = self._addresses[scheme, family, fallback] = Address(*self._listener.address(scheme, family), fallback)
-        return address
+    def _address(self, request: OutgoingRequest, *, fallback: bool) -> Address:
+        return Address(*self._listener.address(request.url.scheme, request.family), fallback)
 
     # What the server asks, on its thread.
 

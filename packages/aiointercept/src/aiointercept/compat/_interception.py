@@ -92,7 +92,7 @@ class CompatInterception(Interception):
         if let_out:
             return None
         expected.arrive(b"")
-        return self._address(url.scheme, request.family, not claimed)
+        return self._address(request, fallback=not claimed)
 
     def screen(self, request: AiointerceptRequest) -> Takeover | None:
         """Find out whose call is behind `request`, and record it if that has not been done."""
