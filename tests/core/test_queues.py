@@ -4,6 +4,7 @@ import re
 from http import HTTPMethod
 
 import pytest
+import yarl
 from memory_client import choose
 
 from aiointercept_core import Registry
@@ -258,6 +259,26 @@ def test_claims_an_origin_that_is_registered_and_a_url_that_a_pattern_matches(re
     assert not registry.claims(url)
 
 
+def test_the_state_of_claims_is_another_whenever_one_may_be(registry):
+    states = [registry.claims_state]
+    for change in (lambda: registry.get(URL), lambda: registry.get("http://other.test/"), registry.clear):
+        change()
+        states.append(registry.claims_state)
+    assert None not in states
+    assert len({id(state) for state in states}) == len(states)
+    # What answers or is used up claims what it did.
+    registry.get(URL)
+    state = registry.claims_state
+    registry.get(URL)
+    answers(registry, 2)
+    assert registry.claims_state is state
+    registry.get(re.compile("http:"))
+    registry.get("http://other.test/")
+    assert registry.claims_state is None
+    registry.clear()
+    assert registry.claims_state is not None
+
+
 def test_registrations_are_listed_in_order(registry):
     listed = [
         registry.get(URL),
@@ -276,8 +297,8 @@ def test_a_registration_names_itself(registry):
     assert repr(exact) == "<MockResponse GET http://h.test/ call_count=0 (3 left)>"
     assert str(pattern) == "PUT pattern '^http'"
     assert repr(pattern) == "<MockResponse PUT pattern '^http' call_count=0 (for ever)>"
-    assert exact.exact
-    assert not pattern.exact
+    assert (exact.exact, exact.url) == (True, yarl.URL("http://h.test/"))
+    assert (pattern.exact, pattern.url) == (False, None)
 
 
 def test_registrations_that_were_never_used_are_named(registry):
