@@ -22,18 +22,17 @@ Ends: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
 class ActiveRedirection:
     """A redirection from one start to its end. What has to do with it asks it whether it has ended.
 
-    `token` tells its connections from all others in a pool; `keys` are the URLs that they go to and the keys that they
-    are pooled by, for those of the origins that clients asked for. `attempts` are what clients have sent to it and
-    nobody has asked for yet, `None` where nobody will.
+    `keys` are the URLs that its connections go to and the keys that they are pooled by, for the keys that clients asked
+    for and the addresses that they were sent to. `attempts` are what clients have sent to it and nobody has asked for
+    yet, `None` where nobody will.
     """
 
-    __slots__ = ("attempts", "end_reason", "keys", "origins", "plain_errors", "token")
+    __slots__ = ("attempts", "end_reason", "keys", "origins", "plain_errors")
 
     def __init__(self, origins: Origins, attempts: "dict[Ends, Attempt] | None", *, plain_errors: bool) -> None:
         self.origins = origins
         self.attempts = attempts
         self.plain_errors = plain_errors
-        self.token = object()
         self.keys: dict[tuple[ConnectionKey, Address], tuple[URL, ConnectionKey]] = {}
         self.end_reason: str | None = None
 

@@ -53,7 +53,7 @@ class _StandIn:
         known = redirection.keys.get((asked, address))
         if known is None:
             url = URL.build(scheme="http", host=address.host, port=address.port)
-            known = redirection.keys[asked, address] = url, _key_at(address, asked, redirection.token)
+            known = redirection.keys.setdefault((asked, address), (url, _key_elsewhere(asked)))
         self.url, self.connection_key = known
 
     def is_ssl(self) -> bool:
@@ -227,12 +227,12 @@ def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> N
         redirection.attempts[ends(client, server)] = attempt
 
 
-def _key_at(address: Address, asked: ConnectionKey, token: object) -> ConnectionKey:
-    """Return what a connection to `address` for the origin of the key `asked` is pooled and limited by."""
-    # It keeps the origin asked for, so that a limit per host means what it says, and cannot equal the key of the real
-    # origin or of another mock: no field but this takes any value, and for a request without a proxy aiohttp leaves it
-    # empty.
-    mark: Any = (token, address.host, address.port, asked.is_ssl)
+def _key_elsewhere(asked: ConnectionKey) -> ConnectionKey:
+    """Return what connections to one other address for the origin of the key `asked` are pooled and limited by."""
+    # It keeps the origin asked for, so that a limit per host means what it says, and equals no other key, neither the
+    # real origin's nor one for another address: no field but this takes any value, and for a request without a proxy
+    # aiohttp leaves it empty.
+    mark: Any = object()
     return asked._replace(is_ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=mark)
 
 
