@@ -9,7 +9,6 @@ import logging
 import socket
 import types
 from collections.abc import Generator
-from typing import Any
 
 from aiohttp import web
 
@@ -48,7 +47,7 @@ class Door:
         self._owner = owner
         self._scheme = scheme
         self._server: Server | None = None
-        self._arriving: set[asyncio.Task[Any]] = set()
+        self._arriving: dict[socket.socket, asyncio.Task[None]] = {}
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._socket.bind((_LOOPBACK[family], 0))
@@ -105,15 +104,16 @@ class Door:
                 self._loop.call_later(_ACCEPT_PAUSE, self._listen)
                 return
             self.was_used = True
-            task = self._loop.create_task(self._loop.connect_accepted_socket(self._server, accepted))
             # The loop alone would let it be collected.
-            self._arriving.add(task)
-            task.add_done_callback(self._arrived)
+            self._arriving[accepted] = self._loop.create_task(self._receive(self._server, accepted))
 
-    def _arrived(self, task: "asyncio.Task[Any]") -> None:
-        self._arriving.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.warning("a connection could not be made: %s", error)
+    async def _receive(self, server: Server, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(server, accepted)
+        except Exception as exc:
+            logger.warning("a connection could not be made: %s", exc)
+        finally:
+            del self._arriving[accepted]
 
     def _unused_connections(self) -> list[web.RequestHandler]:
         return self._server.unused_connections() if self._server is not None else []
