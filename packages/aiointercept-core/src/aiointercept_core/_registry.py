@@ -114,7 +114,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
 
     def claims(self, url: URL) -> bool:
         """Tell whether `url` is meant for this registry: by its origin, registered exactly, or by a pattern."""
-        if asked_origin(url) in self._index.origins:
+        if self.claims_origin(url):
             return True
         if not self._patterns:
             return False

@@ -1,6 +1,5 @@
 """The redirections that are active, and which of them answers for a request."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import ServerDisconnectedError
@@ -43,7 +42,7 @@ class ActiveRedirection:
 
 
 def locate(
-    redirections: Sequence[ActiveRedirection], request: OutgoingRequest
+    redirections: tuple[ActiveRedirection, ...], request: OutgoingRequest
 ) -> tuple[ActiveRedirection | None, Location]:
     """Return where `request` is to go and who says so: the last of `redirections` that knows, then fallbacks."""
     fallback: tuple[ActiveRedirection | None, Location] = None, None

@@ -12,7 +12,7 @@ from aiointercept_core import ClosedConnection, Reply, Response
 from ._ready import ReadyReplies
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
-from ._wire import ClosedResponse, WireResponse, error_reply, error_text, send_reply
+from ._wire import ClosedResponse, error_reply, error_text, send_reply
 
 __all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
 
@@ -64,9 +64,7 @@ class Exchange:
         except BaseException as exc:
             reply = _reply_to_error(exc, request)
         if isinstance(reply, Response):
-            # As `send_reply` does, at once: most replies are of this kind, and most of them were sent before.
-            ready = self._ready.find(request, reply)
-            return ready if ready is not None else WireResponse(reply, self._ready)
+            return self._ready.response(request, reply)
         if guess and isinstance(reply, ClosedConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)

@@ -15,11 +15,9 @@ from multidict import CIMultiDict
 from aiointercept_core import Response
 
 from ._clock import now
+from ._wire import JOINED_BODY, WireResponse
 
-__all__ = ["JOINED_BODY", "ReadyReplies", "ReadyResponse"]
-
-# A larger body, in bytes, is not copied to join it to its head.
-JOINED_BODY = 64 * 1024
+__all__ = ["ReadyReplies"]
 
 # How many replies of a mock are kept.
 _KEPT = 64
@@ -44,39 +42,39 @@ class ReadyResponse(web.StreamResponse):
         """Write nothing: it is written."""
 
 
+class ReadyReplies:
+    """The replies that a mock sent of late, each as a message once it is sent again."""
+
+    def __init__(self) -> None:
+        self._sent: dict[int, _Sent] = {}
+
+    def response(self, request: web.BaseRequest, reply: Response) -> web.StreamResponse:
+        """Return what answers `request` with `reply`."""
+        sent = self._sent.get(id(reply))
+        if sent is None:
+            if len(reply.body) <= JOINED_BODY:
+                if len(self._sent) >= _KEPT:
+                    self._sent.clear()
+                self._sent[id(reply)] = _Sent(reply)
+            return WireResponse(reply)
+        if not (request.keep_alive and request.method != hdrs.METH_HEAD and request.version == HttpVersion11):
+            return WireResponse(reply)
+        if sent.response is not None and sent.second == int(now()):
+            return sent.response
+        return WireResponse(reply, sent.keep)
+
+
 @dataclass(slots=True)
-class _Kept:
+class _Sent:
     # As long as it is kept, its `id` is that of no other.
     reply: Response
     second: int = 0
     response: ReadyResponse | None = None
 
-
-class ReadyReplies:
-    """Of the replies that a mock sent of late, the messages of those that it sent more than once."""
-
-    def __init__(self) -> None:
-        self._kept: dict[int, _Kept] = {}
-
-    def find(self, request: web.BaseRequest, reply: Response) -> ReadyResponse | None:
-        """Return the message that answers `request` with `reply`, if there is one."""
-        kept = self._kept.get(id(reply))
-        if kept is None or kept.second != int(now()) or not _is_ordinary(request):
-            return None
-        return kept.response
-
-    async def keep(
-        self, request: web.BaseRequest, reply: Response, second: int, status_line: str, headers: CIMultiDict[str]
-    ) -> None:
-        """Take note of what is sent, with a Date of `second`, on a connection that stays open."""
-        kept = self._kept.get(id(reply))
-        if kept is not None and _is_ordinary(request):
-            kept.response = ReadyResponse(await _head(status_line, headers) + reply.body)
-            kept.second = second
-        elif kept is None and len(reply.body) <= JOINED_BODY:
-            if len(self._kept) >= _KEPT:
-                self._kept.clear()
-            self._kept[id(reply)] = _Kept(reply)
+    async def keep(self, second: int, status_line: str, headers: CIMultiDict[str]) -> None:
+        """Keep the message with this head and a Date of `second`."""
+        self.response = ReadyResponse(await _head(status_line, headers) + self.reply.body)
+        self.second = second
 
 
 class _Memory(asyncio.Transport):
@@ -102,8 +100,3 @@ async def _head(status_line: str, headers: CIMultiDict[str]) -> bytes:
     await writer.write_headers(status_line, headers)
     writer.send_headers()
     return memory.written
-
-
-def _is_ordinary(request: web.BaseRequest) -> bool:
-    """Tell whether it is answered by a whole message on a connection that stays open."""
-    return request.keep_alive and request.method != hdrs.METH_HEAD and request.version == HttpVersion11

@@ -12,8 +12,9 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from email.utils import formatdate
+from typing import TypeAlias
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -23,29 +24,34 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from aiointercept_core import Reply, Response, Stream
 
 from ._clock import now
-from ._ready import JOINED_BODY, ReadyReplies
 
-__all__ = ["ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
+__all__ = ["JOINED_BODY", "ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
-# A larger body than that of `JOINED_BODY` goes out piece by piece: a transport copies what the socket does not take at
-# once, and stands still meanwhile.
+# A larger body is not copied to join it to its head, and goes out piece by piece: a transport copies what the socket
+# does not take at once, and stands still meanwhile.
+JOINED_BODY = 64 * 1024
 _PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
 _FIRST_CHUNK_GRACE = 0.1
 
+Keep: TypeAlias = Callable[[int, str, CIMultiDict[str]], Awaitable[None]]
+
 _LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 class WireResponse(web.StreamResponse):
-    """A response with the head that was asked for. The body of a `Stream` is written by whoever makes this of it."""
+    """A response with the head that was asked for. The body of a `Stream` is written by whoever makes this of it.
 
-    def __init__(self, reply: Response | Stream, ready: ReadyReplies | None = None) -> None:
+    `keep` is given the second of its Date, its status line and its headers, if it is a whole message on a connection
+    that stays open.
+    """
+
+    def __init__(self, reply: Response | Stream, keep: Keep | None = None) -> None:
         super().__init__(status=reply.status, reason=reply.reason, headers=reply.headers)
-        self._reply = reply
-        self._ready = ready
+        self._keep = keep
         self._known = reply.body if isinstance(reply, Response) else None
         self._writer: AbstractStreamWriter | None = None
         self._stays_open = False
@@ -84,8 +90,8 @@ class WireResponse(web.StreamResponse):
             headers[hdrs.DATE] = _date(second)
         status_line = f"HTTP/{version.major}.{version.minor} {status} {self.reason}"
         await writer.write_headers(status_line, headers)
-        if self._ready is not None and isinstance(self._reply, Response) and self._stays_open and not self._is_bodiless:
-            await self._ready.keep(request, self._reply, second, status_line, headers)
+        if self._keep is not None and self._stays_open and not self._is_bodiless:
+            await self._keep(second, status_line, headers)
         return writer
 
     def _frame(self, request: web.BaseRequest, writer: AbstractStreamWriter, headers: CIMultiDict[str]) -> None:

@@ -271,6 +271,7 @@ class _Mock(aiointercept):
         response = self._registry.add(*args, **options)
         if manner != Manner():
             running.manners[response] = manner
+            # Its manner has a say in each reply.
             response.ready = None
         return response
 
