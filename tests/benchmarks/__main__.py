@@ -39,7 +39,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hatch run bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all scenarios and sizes, 15 rounds or more: 15 minutes")
+    parser.add_argument("--full", action="store_true", help="all scenarios and sizes, 15 rounds or more: 20 minutes")
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
     parser.add_argument("--rounds", type=int, help="how many rounds at least")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS), help="which subjects")
