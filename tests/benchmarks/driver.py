@@ -53,6 +53,7 @@ class Results:
     machine: str
     versions: dict[str, str]
     rounds: int
+    lives: int
     measured: list[Measured]
 
     def to_json(self) -> str:
@@ -161,6 +162,7 @@ def measure(
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         versions=versions,
         rounds=rounds,
+        lives=lives,
         measured=measured,
     )
 

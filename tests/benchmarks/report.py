@@ -25,6 +25,7 @@ def tables(results: Results) -> str:
 def page(results: Results, chart: str) -> str:
     """Return the page of the documentation; `chart` is the file name of the picture."""
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    processes = "a process" if results.lives == 1 else f"{results.lives} processes, one after the other"
     return f"""\
 # Performance
 
@@ -37,10 +38,11 @@ what any mock over HTTP has to pay at least (the floor, F), and with the librari
 
 Measured on {results.date} by `{results.command}`: {versions}; {results.machine}.
 
-Each library runs in an environment and in processes of its own, three for each line; they take turns within a round,
-and the order of the turns rotates. A figure is the median of at least {results.rounds} rounds, each compared with the
-floor's of the same round; what follows in brackets are the quartiles. Where the floor has no such thing (https origins,
-callbacks, patterns), its plain GET stands for it. Read the ratios and not the microseconds: other machines have others.
+Each library runs in an environment of its own, and its times are those of {processes}.
+The libraries take turns within a round, and the order of the turns rotates. A figure is the median of at least
+{results.rounds} rounds, each compared with the floor's of the same round; what follows in brackets are the quartiles.
+Where the floor has no such thing (https origins, callbacks, patterns), its plain GET stands for it. Read the ratios and
+not the microseconds: other machines have others.
 
 {tables(results)}"""
 

@@ -46,8 +46,7 @@ logger = logging.getLogger("aiointercept")
 # Taken once, because tests replace the clock; and wrapped, because clock patchers look for it in every module.
 _clock = functools.partial(time.perf_counter)
 
-# Each of the mocks of a process is asked about each request; tests ask for few hosts.
-_HOSTS = 1024
+# Each of the mocks of a process is asked about each request; tests ask for few URLs.
 _URLS = 1024
 
 _STOPPED = "the mock was stopped while the request waited for its reply"
@@ -128,7 +127,7 @@ class Interception:
     def _locate(self, request: OutgoingRequest) -> Location:
         url = request.url
         host = url.raw_host or ""
-        is_ip, is_here = _kind_of(host)
+        is_ip = is_ip_address(host)
         if is_ip and (host, url.port) == self.address:
             # Requests to one's own address are known by their attempt as well, so that resends are told exactly.
             return Address(*self.address)
@@ -137,6 +136,7 @@ class Interception:
         if self._passthrough.covers(url):
             return REAL_NETWORK
         # One's own test server must not be caught by a pattern that was meant for others.
+        is_here = is_loopback(host)
         claimed = self._registry.claims_origin(url) if is_here else self._registry.claims(url)
         if not claimed and (is_here or is_ip):
             return None
@@ -280,12 +280,6 @@ class Interception:
     async def _forwarded(self, request: AiointerceptRequest, body: AsyncIterable[bytes] | bytes | None) -> Forwarded:
         assert self._forwarder is not None
         return await self._forwarder.forward(request.method, request.url, request.headers, body, like=_made_as(request))
-
-
-@functools.lru_cache(maxsize=_HOSTS)
-def _kind_of(host: str) -> tuple[bool, bool]:
-    """Tell whether `host` is a bare IP address, and whether it names this machine."""
-    return is_ip_address(host), is_loopback(host)
 
 
 def _as_stream(forwarded: Forwarded) -> Stream:
