@@ -10,6 +10,8 @@ from yarl import URL
 
 __all__ = ["PlainRequest", "Request", "load_json", "request_details"]
 
+_JSON = json_module.JSONDecoder()
+
 
 class Request(Protocol):
     """A received request: all that matching, callbacks and assertions look at.
@@ -54,10 +56,14 @@ def request_details(request: Request) -> dict[str, Any]:
 def load_json(body: bytes) -> Any:
     """Return the value that `body` holds as JSON; raises `ValueError` or `RecursionError` where it holds none."""
     try:
-        # Almost always. To find out how bytes are encoded takes as long as the rest of a small body.
-        return json_module.loads(body.decode())
+        # Almost always. To find out how bytes are encoded, and to look for space, takes longer than a small body.
+        text = body.decode()
+        value, end = _JSON.raw_decode(text)
+        if end == len(text):
+            return value
     except ValueError:
-        return json_module.loads(body)
+        pass
+    return json_module.loads(body)
 
 
 def _parse_json(body: bytes | None) -> Any:

@@ -40,13 +40,15 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za
 class Connection(web.RequestHandler):
     """One client's connection; `payload` is the body of its latest request, `None` before the first.
 
-    `wire` is its transport, until that is closed, `ends` the socket addresses of client and server.
+    `wire` is its transport, until that is closed, `ends` the socket addresses of client and server, `served_at` the
+    scheme and the authority of URLs that its requests tell only half of.
     """
 
-    __slots__ = ("_at_a_start", "_compiled_parser", "_head", "ends", "payload", "wire")
+    __slots__ = ("_at_a_start", "_compiled_parser", "_head", "ends", "payload", "served_at", "wire")
 
-    def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop, served_at: tuple[str, str]) -> None:
         super().__init__(server, loop=loop, **_OPTIONS)
+        self.served_at = served_at
         # Whether what comes next begins a request, unless it goes on with the body of the latest.
         self._at_a_start = True
         self._compiled_parser: Any = None
@@ -157,16 +159,15 @@ class Server(web.Server):
         authority: str,
     ) -> None:
         self._server_loop = asyncio.get_running_loop()
+        self._served_at = scheme, authority
         super().__init__(
-            handler,
-            request_factory=functools.partial(_make_request, self._server_loop, (scheme, authority)),
-            handler_cancellation=True,
+            handler, request_factory=functools.partial(_make_request, self._server_loop), handler_cancellation=True
         )
         self._aborted = False
 
     def __call__(self) -> Connection:
         """Return the protocol of a new connection."""
-        return Connection(self, self._server_loop)
+        return Connection(self, self._server_loop, self._served_at)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take note of a connection."""
@@ -188,7 +189,6 @@ class Server(web.Server):
 
 def _make_request(
     loop: asyncio.AbstractEventLoop,
-    served_at: tuple[str, str],
     head: Any,
     payload: StreamReader,
     connection: Connection,
@@ -198,11 +198,10 @@ def _make_request(
 ) -> AiointerceptRequest:
     head = connection.begin(head, payload)
     try:
-        return AiointerceptRequest(head, payload, connection, writer, task, loop, served_at=served_at)
+        return AiointerceptRequest(head, payload, connection, writer, task, loop)
     except ValueError:
         # A target that aiohttp's parser let through and that makes no URL.
-        head = head._replace(url=URL("/"))
-        return AiointerceptRequest(head, payload, connection, writer, task, loop, served_at=served_at)
+        return AiointerceptRequest(head._replace(url=URL("/")), payload, connection, writer, task, loop)
 
 
 def _warn_of(mistake: object) -> None:

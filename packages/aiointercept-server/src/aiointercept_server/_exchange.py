@@ -28,8 +28,8 @@ class Owner(Protocol):
     def screen(self, request: AiointerceptRequest) -> Takeover | None:
         """Look at the head of `request` before its body is read; a function that is returned serves it instead."""
 
-    async def answer(self, request: AiointerceptRequest) -> Reply:
-        """Return the reply to `request`, whose body is there."""
+    def answer(self, request: AiointerceptRequest) -> Response | Awaitable[Reply]:
+        """Return the reply to `request`, whose body is there, or what it is to be awaited from."""
 
     def abandon(self, request: AiointerceptRequest) -> None:
         """Take note of `request`, whose client left before the body was complete."""
@@ -55,12 +55,14 @@ class Exchange:
             request.writer.output_size = 0
         if takeover is not None:
             return await takeover(request)
-        if not request.complete and not request.receive_nowait() and not await self._receive(request):
+        if not request.receive_nowait() and not await self._receive(request):
             return ClosedResponse(request)
         if guess and self._resends.is_resend(request):
             return ClosedResponse(request)
         try:
-            reply = await owner.answer(request)
+            answer = owner.answer(request)
+            # Most are known at once, and a coroutine costs as much as to find out which it is.
+            reply = answer if isinstance(answer, Response) else await answer
         except BaseException as exc:
             reply = _reply_to_error(exc, request)
         if isinstance(reply, Response):

@@ -34,7 +34,7 @@ class AiointerceptRequest(web.Request):
     """A received request, as sent by the client: nothing is added to it.
 
     `read()`, `text()`, `json()`, `post()`, `multipart()` and `content` work after the reply and after the mock was
-    stopped, any number of times. `complete` is `False` where the client left before its whole body had come.
+    stopped, any number of times.
 
     For the owner of the server: it may set `url` where it knows it better than the wire tells (`url_was_told` says
     that it did), and keep what it knows of the client in `origin`.
@@ -49,7 +49,6 @@ class AiointerceptRequest(web.Request):
             "_kwargs",
             "_received",
             "_served_at",
-            "complete",
             "origin",
             "url",
             "url_was_told",
@@ -61,20 +60,17 @@ class AiointerceptRequest(web.Request):
     _canonical_url: URL | None = None
     _decoded_body: bytes | None = None
     _kwargs: dict[str, Any] | None = None
-    _client_max_fields = 0
     origin: Any = None
     # Bytes, or the pieces of a large body until somebody reads it.
     _received: bytes | list[bytes] | None = None
+    # Scheme and authority, for what the request itself does not tell; `None` where its connection knows them.
+    _served_at: tuple[str, str] | None = None
     url_was_told = False
 
     if TYPE_CHECKING:
         # Said outright: mypy infers it of aiohttp too late to see that core's protocol is met.
         @property
         def method(self) -> str: ...
-
-    def __init__(self, *args: Any, served_at: tuple[str, str]) -> None:
-        super().__init__(*args)
-        self._begin(served_at)
 
     @classmethod
     def adopt(cls, request: web.Request) -> "AiointerceptRequest":
@@ -84,22 +80,14 @@ class AiointerceptRequest(web.Request):
         # aiohttp warns of attributes of one's own, of which this is none.
         object.__setattr__(request, "__class__", cls)
         assert isinstance(request, cls)
-        request._begin((scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+        request._served_at = scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return request
 
-    def _begin(self, served_at: tuple[str, str]) -> None:
-        # Scheme and authority, for what the request itself does not tell.
-        self._served_at = served_at
-        # A mock sets no limit that the real service might not have.
-        self._client_max_size = sys.maxsize
-        self._client_max_fields = 0
+    @property
+    def complete(self) -> bool:
+        """Whether its whole body has come; `False` for good where the client left before that."""
         # What follows a CONNECT is no body but the traffic of a tunnel.
-        self.complete = self._payload is EMPTY_PAYLOAD or self._method == hdrs.METH_CONNECT
-
-    def _end(self) -> None:
-        self.complete = True
-        # The stream is the larger part of a small request, and has nothing left to tell.
-        self._payload = EMPTY_PAYLOAD
+        return self._payload is EMPTY_PAYLOAD or self._method == hdrs.METH_CONNECT
 
     @property
     def body_exists(self) -> bool:
@@ -137,7 +125,7 @@ class AiointerceptRequest(web.Request):
     def url(self) -> URL:
         """The URL as the client asked for it, with its original scheme."""
         if self._asked_url is None:
-            scheme, authority = self._served_at
+            scheme, authority = self._served_at or self._protocol.served_at  # type: ignore[attr-defined]
             self._asked_url = wire_url(self.method, scheme, self._headers.get(hdrs.HOST) or authority, self.raw_path)
         return self._asked_url
 
@@ -210,7 +198,8 @@ class AiointerceptRequest(web.Request):
                 else:
                     buffer.write(piece)
                 yield piece
-            self._end()
+            # The stream is the larger part of a small request, and has nothing left to tell.
+            self._payload = EMPTY_PAYLOAD
         finally:
             # `getvalue` of a BytesIO does not copy.
             self._received = pieces if in_pieces else buffer.getvalue()
@@ -229,7 +218,7 @@ class AiointerceptRequest(web.Request):
         payload = self._payload
         if not self.complete and payload.is_eof() and payload.exception() is None:
             self._received = payload.read_nowait()
-            self._end()
+            self._payload = EMPTY_PAYLOAD
         return self.complete
 
     async def read(self) -> bytes:
@@ -244,6 +233,8 @@ class AiointerceptRequest(web.Request):
         """Return the fields of a form; its files are in memory, and new ones at each call."""
         # aiohttp reads files in an executor of this loop: the caller's, not the server's, which may be gone.
         loop = self._loop = asyncio.get_running_loop()
+        # A mock sets no limit that the real service might not have.
+        self._client_max_size, self._client_max_fields = sys.maxsize, 0
         form = await super().post()
         # aiohttp closes the files of a form that it remembers once the reply is sent.
         self._post = None

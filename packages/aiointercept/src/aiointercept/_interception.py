@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError, web
@@ -158,16 +158,23 @@ class Interception:
             return None
         return None if self._registry.matches(request.method, request.url) else self._forward
 
-    async def answer(self, request: AiointerceptRequest) -> Reply:
+    def answer(self, request: AiointerceptRequest) -> Response | Awaitable[Reply]:
         """Return the reply to `request`, with an error in the user's code kept for the end of the block."""
         received = _clock()
         record = self._choose(request)
-        response = record.response
+        ready = record.response.ready if record.response is not None else None
+        if ready is None:
+            return self._finish(record, received)
+        # The caller's session and data are not to live as long as the record.
+        request.origin = None
+        record.status, record.seconds = ready.status, _clock() - received
+        return ready
+
+    async def _finish(self, record: Record[AiointerceptRequest], received: float) -> Reply:
         try:
-            reply = (response.ready if response is not None else None) or await self._reply(record)
+            reply = await self._reply(record)
         finally:
-            # The caller's session and data are not to live as long as the record.
-            request.origin = None
+            record.request.origin = None
         if not isinstance(reply, ClosedConnection):
             record.status = reply.status
         record.seconds = _clock() - received
