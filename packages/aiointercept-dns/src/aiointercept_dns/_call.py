@@ -11,7 +11,7 @@ that they still do their part when the patches are out.
 import asyncio
 import socket
 from collections.abc import Coroutine, Mapping, Sequence
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from typing import Any, Protocol
 
 from aiohttp import (
@@ -31,7 +31,7 @@ from yarl import URL
 from ._active import ActiveRedirection, locate
 from ._location import Address
 
-__all__ = ["CURRENT_ATTEMPT", "Attempt", "Call", "Way"]
+__all__ = ["Attempt", "Call", "Way"]
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
@@ -40,16 +40,16 @@ _DISCONNECTS = (ServerDisconnectedError, ClientOSError)
 
 
 class Way(Protocol):
-    """What stays in place while attempts are on their way to it: those in `departed`.
+    """What stays in place while attempts are on their way to it: those in `departed`, by what is sent.
 
     `redirections` are the active ones: another tuple whenever one begins or ends.
     """
 
     redirections: tuple[ActiveRedirection, ...]
-    departed: "set[Attempt]"
+    departed: "dict[ClientRequest, Attempt]"
 
-    def arrive(self, attempt: "Attempt") -> None:
-        """Note that `attempt` is there, or never will be."""
+    def arrive(self, request: ClientRequest) -> "Attempt | None":
+        """Note that the attempt to send `request` is there, or never will be; return it if it was on its way."""
 
 
 class Call:
@@ -113,8 +113,7 @@ class Call:
         self._failure = None
         attempt = Attempt(self, request)
         # Another thread may end the last redirection at any moment, and a connector of the user's may wait first.
-        way.departed.add(attempt)
-        token = CURRENT_ATTEMPT.set(attempt)
+        way.departed[request] = attempt
         try:
             if self.redirections is not way.redirections:
                 self.refuse_after_end(attempt)
@@ -124,9 +123,8 @@ class Call:
             if failure is None or not isinstance(exc, _DISCONNECTS):
                 raise
         finally:
-            CURRENT_ATTEMPT.reset(token)
-            if attempt in way.departed:
-                way.arrive(attempt)
+            if request in way.departed:
+                way.arrive(request)
         if self._alone and isinstance(failure, _DISCONNECTS):
             self._error = failure
         # Out here, so that the disconnect that only carried it does not show as its context.
@@ -212,12 +210,9 @@ class Attempt:
         return self
 
 
-# What the patched `connect` is asked for. Set only while one attempt is made, in the task that makes it.
-CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("aiointercept_attempt", default=None)
-
-
 def _asked_url(url: URL) -> URL:
-    # Mostly there is nothing to drop: the same object is found at once in the memos of those who are told it.
-    if url.raw_user is not None or url.raw_password is not None or url.raw_fragment:
-        url = url.with_user(None).with_fragment(None)
+    # aiohttp has dropped the fragment. Mostly there is nothing else to drop, and the same object is found at once in the
+    # memos of those who are told it.
+    if "@" in url.raw_authority:
+        url = url.with_user(None)
     return url.with_scheme(_SCHEMES[url.scheme]) if url.scheme in _SCHEMES else url

@@ -21,7 +21,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
 from ._active import ActiveRedirection, ends, locate
-from ._call import CURRENT_ATTEMPT, Attempt, Call
+from ._call import Attempt, Call
 from ._direct import DirectConnector
 from ._location import Address
 
@@ -70,7 +70,7 @@ class _Patch:
         # For starts and ends only, which any thread may do: no request waits for it.
         self._lock = threading.Lock()
         self.redirections: tuple[ActiveRedirection, ...] = ()
-        self.departed: set[Attempt] = set()
+        self.departed: dict[ClientRequest, Attempt] = {}
         self._wrapped: list[_Wrapped] = []
 
     def install(self, redirection: ActiveRedirection) -> None:
@@ -92,12 +92,13 @@ class _Patch:
             self.redirections = tuple(other for other in self.redirections if other is not redirection)
             self._unwrap_if_unused()
 
-    def arrive(self, attempt: Attempt) -> None:
-        """Note that `attempt` has come to the wrapped `connect`, or never will."""
-        self.departed.discard(attempt)
+    def arrive(self, request: ClientRequest) -> Attempt | None:
+        """Note that `request` has come to the wrapped `connect`, or never will; return the attempt to send it."""
+        attempt = self.departed.pop(request, None)
         if not self.redirections:
             with self._lock:
                 self._unwrap_if_unused()
+        return attempt
 
     def _unwrap_if_unused(self) -> None:
         if not self.redirections and not self.departed:
@@ -118,8 +119,7 @@ class _Patch:
             if isinstance(connector, DirectConnector):
                 return await original(connector, req, traces, timeout)
             # A call that began before the first redirection has none.
-            attempt = CURRENT_ATTEMPT.get() or Attempt(Call(), req)
-            self.arrive(attempt)
+            attempt = self.arrive(req) or Attempt(Call(), req)
             if attempt.call.redirections is not self.redirections:
                 attempt.call.refuse_after_end(attempt)
             family = attempt.family = _family(connector)
