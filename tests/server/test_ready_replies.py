@@ -8,7 +8,7 @@ import pytest
 from mock_server import Mock, RawResponse, connect
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aiointercept_core import Reply, Response
+from aiointercept_core import Response
 from aiointercept_server import AiointerceptRequest
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
@@ -18,13 +18,30 @@ OLD = b"GET / HTTP/1.0\r\nHost: api.example\r\nConnection: keep-alive\r\n\r\n"
 URL = "http://api.example/"
 
 
+class KnownReplies(Mock):
+    """A mock that gives at once what was registered."""
+
+    def answer(self, request: AiointerceptRequest) -> Response:
+        response = self.registry.choose(request).response
+        assert response is not None
+        assert response.ready is not None
+        return response.ready
+
+
 class OneReply(Mock):
     """A mock that answers everything with one object."""
 
     reply = Response(200, None, CIMultiDictProxy(CIMultiDict({"X-Known": "yes"})), b"body")
 
-    async def answer(self, request: AiointerceptRequest) -> Reply:
+    def answer(self, request: AiointerceptRequest) -> Response:
         return self.reply
+
+
+@pytest.fixture
+def mock():
+    mock = KnownReplies()
+    yield mock
+    mock.close()
 
 
 @pytest.fixture

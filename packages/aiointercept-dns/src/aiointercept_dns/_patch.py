@@ -43,6 +43,8 @@ _MARK = "__aiointercept_wrapped__"
 class _StandIn:
     """A client's request, as its connector is to see it: plain HTTP to an IP address, without a proxy."""
 
+    __slots__ = ("_request", "connection_key", "host", "port", "url")
+
     proxy = None
 
     def __init__(self, request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:

@@ -12,7 +12,7 @@ from aiointercept_core import ClosedConnection, Reply, Response
 from ._ready import ReadyReplies
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
-from ._wire import ClosedResponse, error_reply, error_text, send_reply
+from ._wire import ClosedResponse, WireResponse, error_reply, error_text, send_reply
 
 __all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
 
@@ -29,7 +29,7 @@ class Owner(Protocol):
         """Look at the head of `request` before its body is read; a function that is returned serves it instead."""
 
     def answer(self, request: AiointerceptRequest) -> Response | Awaitable[Reply]:
-        """Return the reply to `request`, whose body is there, or what it is to be awaited from."""
+        """Return the reply to `request`, whose body is there, if it is one that is sent again; else what to await."""
 
     def abandon(self, request: AiointerceptRequest) -> None:
         """Take note of `request`, whose client left before the body was complete."""
@@ -61,12 +61,14 @@ class Exchange:
             return ClosedResponse(request)
         try:
             answer = owner.answer(request)
-            # Most are known at once, and a coroutine costs as much as to find out which it is.
-            reply = answer if isinstance(answer, Response) else await answer
+            # Most are, and a coroutine costs as much as to find out which one.
+            if isinstance(answer, Response):
+                return self._ready.response(request, answer)
+            reply = await answer
         except BaseException as exc:
             reply = _reply_to_error(exc, request)
         if isinstance(reply, Response):
-            return self._ready.response(request, reply)
+            return WireResponse(reply)
         if guess and isinstance(reply, ClosedConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)

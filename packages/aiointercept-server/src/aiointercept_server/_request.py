@@ -215,11 +215,14 @@ class AiointerceptRequest(web.Request):
 
     def receive_nowait(self) -> bool:
         """Take the body off the wire if it has come with its head, as small ones do, and return `complete`."""
+        if self.complete:
+            return True
         payload = self._payload
-        if not self.complete and payload.is_eof() and payload.exception() is None:
-            self._received = payload.read_nowait()
-            self._payload = EMPTY_PAYLOAD
-        return self.complete
+        if not payload.is_eof() or payload.exception() is not None:
+            return False
+        self._received = payload.read_nowait()
+        self._payload = EMPTY_PAYLOAD
+        return True
 
     async def read(self) -> bytes:
         """Return the body, `b""` where the request had none."""
