@@ -58,6 +58,8 @@ class Door:
             raise
         host, port = self._socket.getsockname()[:2]
         self.address: tuple[str, int] = host, port
+        # Told of the socket itself, a loop writes that out for a message that nobody gets, which takes the most time.
+        self._descriptor = self._socket.fileno()
 
     def open(self) -> None:
         """Begin to serve."""
@@ -70,7 +72,7 @@ class Door:
     def close(self) -> None:
         """Accept no more and abort the connections, which are gone after `TURNS_TO_ABORT` of the loop."""
         if self._server is not None:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._descriptor)
             self._resends.clear()
             self._server.abort()
         self._socket.close()
@@ -87,7 +89,7 @@ class Door:
     def _listen(self) -> None:
         if self._socket.fileno() >= 0:
             self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._socket, self._accept)
+            self._loop.add_reader(self._descriptor, self._accept)
 
     def _accept(self) -> None:
         """Make connections of what has come."""
@@ -100,7 +102,7 @@ class Door:
             except OSError as exc:
                 # The selector would tell of it again at once, for ever.
                 logger.warning("no connection can be accepted for %s s: %s", _ACCEPT_PAUSE, exc)
-                self._loop.remove_reader(self._socket)
+                self._loop.remove_reader(self._descriptor)
                 self._loop.call_later(_ACCEPT_PAUSE, self._listen)
                 return
             self.was_used = True

@@ -23,30 +23,30 @@ _EXIT_TIMEOUT = 2.0
 _TURNS_WITHOUT_LOOK = 3
 
 
-class _Selector(selectors.DefaultSelector):
-    """A selector that looks for what has come in less often while the loop has other things to do.
+def _make_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that looks for what has come in less often while it has other things to do.
 
     A request goes through several turns of the loop. To ask the kernel in each of them takes longer than most of the
     turns do, and hands the interpreter to the test's thread in the middle of the work.
     """
+    # Neither has a class of its own: the interpreter makes asyncio's code fast for one class at a time, and the loop of
+    # the test runs through the same code.
+    selector = selectors.DefaultSelector()
+    look, turns_left = selector.select, 0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._turns_left = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout == 0 and self._turns_left:
-            self._turns_left -= 1
+    def select(timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        nonlocal turns_left
+        if timeout == 0 and turns_left:
+            turns_left -= 1
             return []
-        self._turns_left = _TURNS_WITHOUT_LOOK
-        return super().select(timeout)
+        turns_left = _TURNS_WITHOUT_LOOK
+        return look(timeout)
 
-
-class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        super().__init__(_Selector())
-        # Asked several times in each turn: not by a method around it.
-        self.time = monotonic  # type: ignore[method-assign]
+    selector.select = select  # type: ignore[method-assign]
+    loop = asyncio.SelectorEventLoop(selector)
+    # Tests replace the clock that it would ask.
+    loop.time = monotonic  # type: ignore[method-assign]
+    return loop
 
 
 class Closable(Protocol):
@@ -79,7 +79,7 @@ class ServerThread:
             return loop
         with self._lock:
             if self._loop is None:
-                self._loop = _Loop()
+                self._loop = _make_loop()
                 self._thread = threading.Thread(
                     target=self._run, args=(self._loop,), name="aiointercept-server", daemon=True
                 )
