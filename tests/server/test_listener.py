@@ -384,3 +384,28 @@ async def test_what_comes_in_is_seen_while_the_loop_has_other_things_to_do(mock:
         loop.call_soon_threadsafe(go_on)
         await wire.exchange(GET)
     assert next(turns) < 100_000
+
+
+async def test_a_request_whose_client_has_left_is_over_before_the_listener_is_closed():
+    asked, leaving, over = threading.Event(), threading.Event(), []
+
+    class Owner(Mock):
+        async def answer(self, request: AiointerceptRequest) -> Reply:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                leaving.set()
+                # Long enough for the listener to be closed meanwhile, by a thread that finds no connection any more.
+                for _ in range(2):
+                    time.sleep(0.02)
+                    await asyncio.sleep(0)
+                over.append(request)
+
+    mock = Owner()
+    async with connect(mock.port) as wire:
+        await wire.send(GET)
+        assert await asyncio.to_thread(asked.wait, 5)
+    assert await asyncio.to_thread(leaving.wait, 5)
+    mock.close()
+    assert over

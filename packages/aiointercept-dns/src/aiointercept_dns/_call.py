@@ -211,8 +211,8 @@ class Attempt:
 
 
 def _asked_url(url: URL) -> URL:
-    # aiohttp has dropped the fragment. Mostly there is nothing else to drop, and the same object is found at once in the
-    # memos of those who are told it.
+    # aiohttp has dropped the fragment. Mostly there is nothing else to drop, and the same object is found at once in
+    # the memos of those who are told it.
     if "@" in url.raw_authority:
         url = url.with_user(None)
     return url.with_scheme(_SCHEMES[url.scheme]) if url.scheme in _SCHEMES else url

@@ -43,7 +43,6 @@ class Door:
 
     def __init__(self, owner: Owner, scheme: str, family: socket.AddressFamily) -> None:
         self.serves = False
-        self.was_used = False
         self._owner = owner
         self._scheme = scheme
         self._server: Server | None = None
@@ -68,6 +67,11 @@ class Door:
         self._resends = ResendDetector(self._unused_connections)
         self._server = Server(Exchange(self._owner, self._resends), scheme=self._scheme, authority=authority)
         self._listen()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are connections, also ones that are coming to be, or whose request is not over."""
+        return self._server is not None and bool(self._arriving or self._server.connections)
 
     def close(self) -> None:
         """Accept no more and abort the connections, which are gone after `TURNS_TO_ABORT` of the loop."""
@@ -105,7 +109,6 @@ class Door:
                 self._loop.remove_reader(self._descriptor)
                 self._loop.call_later(_ACCEPT_PAUSE, self._listen)
                 return
-            self.was_used = True
             # The loop alone would let it be collected.
             self._arriving[accepted] = self._loop.create_task(self._receive(self._server, accepted))
 

@@ -114,7 +114,7 @@ class Listener:
         for door in self._doors.values():
             with contextlib.suppress(Exception):
                 door.close()
-        if also is None and not any(door.was_used for door in self._doors.values()):
+        if also is None and not any(door.is_busy for door in self._doors.values()):
             closed.set_result(None)
             return
         task = self._loop.create_task(self._finish_closing(also))
