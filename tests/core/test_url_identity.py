@@ -163,6 +163,18 @@ def test_huge_urls():
     assert choose(registry, "GET", f"http://h.test/?{backwards}").response is response
 
 
+@pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
+@pytest.mark.parametrize("host", ["h.test", "127.0.0.1", "localhost", "a-b.c", "1.2", "-", "a..b", "h.", "H", "a_b"])
+@pytest.mark.parametrize("port", ["", ":80", ":443", ":8", ":8080", ":59999", ":60000", ":0", ":08", ":"])
+def test_plain_urls(scheme, host, port):
+    for path in ("", "/", "/a", "/a/", "/a/b.c", "/a-b/_~", "//", "/a//b", "/.", "/..", "/a/.b", "/a/..", "/A/1"):
+        # A fragment makes no difference, but that nobody takes the URL as it stands.
+        expected = normalize_url(f"{scheme}://{host}{port}{path}#part")
+        for url in (URL(f"{scheme}://{host}{port}{path}"), URL(f"{scheme}://{host}{port}{path}", encoded=True)):
+            normalised = normalize_url(url)
+            assert (normalised, str(normalised)) == (expected, str(expected))
+
+
 # Any URL: what people write, what libraries build, and what stands on a wire.
 
 PROPERTY = settings(max_examples=60, derandomize=True, deadline=None, database=None)

@@ -4,6 +4,7 @@ This module does not know registrations or requests; it turns a URL into the one
 registered, matched and recorded.
 """
 
+import re
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -13,6 +14,13 @@ __all__ = ["Key", "Origin", "asked_origin", "normalize_url", "origin_of", "reque
 
 # A normalisation costs some 10 us, a look-up in this memo less than 1 us; a test suite asks for few distinct URLs.
 _MEMO_SIZE = 1024
+
+# Most URLs without a query: a name or an IPv4 address in lower case, no port that goes without saying or is none, and a
+# path in which nothing is quoted, left out or taken back.
+_PLAIN = re.compile(
+    r"https?://([a-z0-9-]++(?:\.[a-z0-9-]++)*+(?::(?!(?:80|443)/)(?:[1-9]\d{0,3}|[1-5]\d{4}))?)"
+    r"(?:/(?!\.)[A-Za-z0-9._~-]++)++/?"
+)
 
 Key: TypeAlias = tuple[str, URL]
 
@@ -65,9 +73,14 @@ def _normalize_text(url: str) -> URL:
 
 @lru_cache(maxsize=_MEMO_SIZE)
 def _normalize(url: URL) -> URL:
+    text = str(url)
+    plain = _PLAIN.fullmatch(text)
+    # The text of a URL need not tell all of its port.
+    if plain and plain[1] == url.raw_authority:
+        return url
     # Parsing the text anew gives a URL that was built with `encoded=True` (as those off the wire are) the same
     # quoting as one that a person wrote.
-    url = URL(str(url))
+    url = URL(text)
     query = _sorted_query(url.raw_query_string)
     if not url.absolute:
         return URL.build(path=url.raw_path, query_string=query, encoded=True)
