@@ -48,6 +48,6 @@ def wire_url(method: str, scheme: str, authority: str, target: str) -> URL:
 
 def _checked(text: str) -> URL:
     url = URL(text, encoded=True)
-    if not normalize_url(url).raw_host:
+    if not normalize_url(url).host:
         raise ValueError(f"expected a URL with a host, got {text!r}")
     return url
