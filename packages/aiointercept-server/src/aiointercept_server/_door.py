@@ -7,8 +7,6 @@ several more, and CPython up to 3.13 fails on a connection that was accepted jus
 import asyncio
 import logging
 import socket
-import types
-from collections.abc import Generator
 
 from aiohttp import web
 
@@ -16,7 +14,7 @@ from ._connection import Server
 from ._exchange import Exchange, Owner
 from ._resend import ResendDetector
 
-__all__ = ["TURNS_TO_ABORT", "Door", "next_turn"]
+__all__ = ["TURNS_TO_ABORT", "Door"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -74,7 +72,7 @@ class Door:
         return self._server is not None and bool(self._arriving or self._server.connections)
 
     def close(self) -> None:
-        """Accept no more and abort the connections, which are gone after `TURNS_TO_ABORT` of the loop."""
+        """Accept no more and abort the connections, which are gone within `TURNS_TO_ABORT` of the loop."""
         if self._server is not None:
             self._loop.remove_reader(self._descriptor)
             self._resends.clear()
@@ -122,9 +120,3 @@ class Door:
 
     def _unused_connections(self) -> list[web.RequestHandler]:
         return self._server.unused_connections() if self._server is not None else []
-
-
-@types.coroutine
-def next_turn() -> Generator[None, None, None]:
-    """Let the loop go round once; unlike `asyncio.sleep`, tests do not replace it."""
-    yield

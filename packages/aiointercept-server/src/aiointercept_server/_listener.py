@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 
-from ._door import TURNS_TO_ABORT, Door, next_turn
+from ._door import TURNS_TO_ABORT, Door
 from ._exchange import Owner
 from ._thread import SERVER_THREAD
 
@@ -114,15 +114,22 @@ class Listener:
         for door in self._doors.values():
             with contextlib.suppress(Exception):
                 door.close()
-        if also is None and not any(door.is_busy for door in self._doors.values()):
+        self._go_on_closing(closed, also, TURNS_TO_ABORT)
+
+    def _go_on_closing(
+        self, closed: "concurrent.futures.Future[None]", also: Callable[[], Awaitable[None]] | None, turns: int
+    ) -> None:
+        """Let what is left end by itself within so many turns of the loop, or else end it."""
+        is_busy = any(door.is_busy for door in self._doors.values())
+        if is_busy and turns:
+            self._loop.call_soon(self._go_on_closing, closed, also, turns - 1)
+        elif is_busy or also is not None:
+            task = self._loop.create_task(self._finish_closing(also))
+            task.add_done_callback(lambda _: closed.set_result(None))
+        else:
             closed.set_result(None)
-            return
-        task = self._loop.create_task(self._finish_closing(also))
-        task.add_done_callback(lambda _: closed.set_result(None))
 
     async def _finish_closing(self, also: Callable[[], Awaitable[None]] | None) -> None:
-        for _ in range(TURNS_TO_ABORT):
-            await next_turn()
         for door in self._doors.values():
             with contextlib.suppress(Exception):
                 await door.clear()
