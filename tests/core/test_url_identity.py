@@ -1,6 +1,7 @@
 """Which two URLs are one, and which are not."""
 
 import ipaddress
+import itertools
 import re
 
 import pytest
@@ -164,13 +165,15 @@ def test_huge_urls():
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
-@pytest.mark.parametrize("host", ["h.test", "127.0.0.1", "localhost", "a-b.c", "1.2", "-", "a..b", "h.", "H", "a_b"])
 @pytest.mark.parametrize("port", ["", ":80", ":443", ":8", ":8080", ":59999", ":60000", ":0", ":08", ":"])
-def test_plain_urls(scheme, host, port):
-    for path in ("", "/", "/a", "/a/", "/a/b.c", "/a-b/_~", "//", "/a//b", "/.", "/..", "/a/.b", "/a/..", "/A/1"):
+def test_plain_urls(scheme, port):
+    hosts = ("h.test", "127.0.0.1", "a-b.c", "1.2", "-", "a..b", "h.", "H", "a_b")
+    paths = ("", "/", "/a", "/a/", "/a/b.c", "/a-b/_~", "//", "/a//b", "/.", "/..", "/a/.b", "/a/..", "/A/1")
+    for host, path in itertools.product(hosts, paths):
+        text = f"{scheme}://{host}{port}{path}"
         # A fragment makes no difference, but that nobody takes the URL as it stands.
-        expected = normalize_url(f"{scheme}://{host}{port}{path}#part")
-        for url in (URL(f"{scheme}://{host}{port}{path}"), URL(f"{scheme}://{host}{port}{path}", encoded=True)):
+        expected = normalize_url(f"{text}#part")
+        for url in (URL(text), URL(text, encoded=True)):
             normalised = normalize_url(url)
             assert (normalised, str(normalised)) == (expected, str(expected))
 
