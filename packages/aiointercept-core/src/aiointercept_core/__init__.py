@@ -12,7 +12,7 @@ from ._registration import MethodShortcuts, RegistrationOptions
 from ._registry import Registry
 from ._reply import Body, BodySource, CallbackResult, ClosedConnection, Reply, Response, Stream
 from ._request import PlainRequest, Request, request_details
-from ._url import Origin, normalize_url, origin_of
+from ._url import Origin, normalize_url, origin_of, plain_url
 
 __all__ = [
     "Body",
@@ -36,5 +36,6 @@ __all__ = [
     "decode_body",
     "normalize_url",
     "origin_of",
+    "plain_url",
     "request_details",
 ]

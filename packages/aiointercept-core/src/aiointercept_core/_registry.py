@@ -132,7 +132,10 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def choose(self, request: R, reserved: MockResponse | None = None) -> Record[R]:
         """Match `request`, consume its reply and record it, in one step; `reserved` is a reply it has already."""
         url = request.url
-        key = request_key(request.method, url)
+        key = request.method, url
+        # Most requests are for what is registered in just this form; to normalise a new URL takes longer.
+        if key not in self._exact:
+            key = request_key(*key)
         with self._lock:
             response = reserved or self._find(key, url)
             explanation = None

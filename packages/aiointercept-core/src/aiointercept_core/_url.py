@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from yarl import URL
 
-__all__ = ["Key", "Origin", "asked_origin", "normalize_url", "origin_of", "request_key"]
+__all__ = ["Key", "Origin", "asked_origin", "normalize_url", "origin_of", "plain_url", "request_key"]
 
 # A normalisation costs some 10 us, a look-up in this memo less than 1 us; a test suite asks for few distinct URLs.
 _MEMO_SIZE = 1024
@@ -18,7 +18,7 @@ _MEMO_SIZE = 1024
 # Most URLs without a query: a name or an IPv4 address in lower case, no port that goes without saying or is none, and a
 # path in which nothing is quoted, left out or taken back.
 _PLAIN = re.compile(
-    r"https?://([a-z0-9-]++(?:\.[a-z0-9-]++)*+(?::(?!(?:80|443)/)(?:[1-9]\d{0,3}|[1-5]\d{4}))?)"
+    r"https?://[a-z0-9-]++(?:\.[a-z0-9-]++)*+(?::(?!(?:80|443)/)(?:[1-9]\d{0,3}|[1-5]\d{4}))?"
     r"(?:/(?!\.)[A-Za-z0-9._~-]++)++/?"
 )
 
@@ -42,10 +42,19 @@ def normalize_url(url: str | URL) -> URL:
     Raises `TypeError` for anything but a `str` or `yarl.URL`, `ValueError` for a text that is no URL.
     """
     if isinstance(url, str):
-        return _normalize_text(url)
+        plain = plain_url(url)
+        return plain if plain is not None else _normalize_text(url)
     if not isinstance(url, URL):
         raise TypeError(f"expected a URL as str or yarl.URL, got {url!r}")
     return _normalize(url)
+
+
+# A str knows its hash, a URL works it out from that of its parts.
+@lru_cache(maxsize=_MEMO_SIZE)
+def plain_url(text: str) -> URL | None:
+    """Return the URL of a `text` that is in normal form as it stands, `None` where that takes more to find out."""
+    # Without `encoded=True`, though nothing needs quoting: yarl remembers what clients make of the same text.
+    return URL(text) if _PLAIN.fullmatch(text) else None
 
 
 def origin_of(url: URL) -> Origin:
@@ -65,7 +74,6 @@ def request_key(method: str, url: str | URL) -> Key:
     return method.upper(), normalize_url(url)
 
 
-# A str knows its hash, a URL works it out from that of its parts.
 @lru_cache(maxsize=_MEMO_SIZE)
 def _normalize_text(url: str) -> URL:
     return _normalize(URL(url))
@@ -73,14 +81,13 @@ def _normalize_text(url: str) -> URL:
 
 @lru_cache(maxsize=_MEMO_SIZE)
 def _normalize(url: URL) -> URL:
-    text = str(url)
-    plain = _PLAIN.fullmatch(text)
-    # The text of a URL need not tell all of its port.
-    if plain and plain[1] == url.raw_authority:
+    # Its whole text takes longer to put together.
+    text = f"{url.scheme}://{url.raw_authority}{url.raw_path}"
+    if _PLAIN.fullmatch(text) and not url.raw_query_string and not url.raw_fragment:
         return url
     # Parsing the text anew gives a URL that was built with `encoded=True` (as those off the wire are) the same
     # quoting as one that a person wrote.
-    url = URL(text)
+    url = URL(str(url))
     query = _sorted_query(url.raw_query_string)
     if not url.absolute:
         return URL.build(path=url.raw_path, query_string=query, encoded=True)

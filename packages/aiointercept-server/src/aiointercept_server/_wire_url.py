@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from aiointercept_core import normalize_url
+from aiointercept_core import normalize_url, plain_url
 
 __all__ = ["wire_url"]
 
@@ -47,6 +47,9 @@ def wire_url(method: str, scheme: str, authority: str, target: str) -> URL:
 
 
 def _checked(text: str) -> URL:
+    plain = plain_url(text)
+    if plain is not None:
+        return plain
     url = URL(text, encoded=True)
     if not normalize_url(url).host:
         raise ValueError(f"expected a URL with a host, got {text!r}")
