@@ -54,6 +54,8 @@ def check_text(what: str, text: object) -> str | None:
         return None
     if not isinstance(text, str):
         raise TypeError(f"{what}: expected a str, got {describe_value(text)}; convert it with str()")
+    if text.isascii() and text.isprintable():
+        return text
     if _BREAKS.search(text):
         raise ValueError(f"{what} may not hold CR, LF or NUL, got {describe_value(text)}; remove them")
     try:

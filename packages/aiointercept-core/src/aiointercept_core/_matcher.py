@@ -4,8 +4,7 @@ A matcher says yes or no to a URL, and names itself in an explanation.
 """
 
 import re
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from yarl import URL
 
@@ -15,8 +14,7 @@ from ._wording import describe_value
 __all__ = ["ExactURL", "Matcher", "URLPattern", "build_matcher"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExactURL:
+class ExactURL(NamedTuple):
     """One URL, in normalised form."""
 
     url: URL
@@ -25,8 +23,7 @@ class ExactURL:
         return str(self.url)
 
 
-@dataclass(frozen=True, slots=True)
-class URLPattern:
+class URLPattern(NamedTuple):
     """Every URL whose text, as the client asked for it, `pattern.match` accepts."""
 
     pattern: re.Pattern[str]

@@ -133,7 +133,7 @@ def build_registration(
         lenient=lenient,
     )
     count = _check_repeat(repeat)
-    if template.one_shot and count != 1:
+    if count != 1 and template.one_shot:
         raise ValueError(
             f"body: expected a body that can be sent again with repeat={repeat!r}, got the iterator {body!r}; "
             "pass the function that makes it, uncalled"

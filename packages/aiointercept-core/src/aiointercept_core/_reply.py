@@ -5,7 +5,7 @@ A transport decides how each of them looks on its wire.
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from multidict import CIMultiDictProxy
 
@@ -15,8 +15,7 @@ Body: TypeAlias = str | bytes | AsyncIterable[bytes]
 BodySource: TypeAlias = Body | Callable[[], Body | Awaitable[Body]]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A reply whose body is known; `reason` is `None` for the standard phrase of `status`."""
 
     status: int
@@ -25,8 +24,7 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """A reply whose body is produced while it is sent."""
 
     status: int
@@ -35,8 +33,7 @@ class Stream:
     body: AsyncIterable[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedConnection:
+class ClosedConnection(NamedTuple):
     """No reply: the connection is closed; `explanation` says why when nothing was registered for the request."""
 
     explanation: str | None = None

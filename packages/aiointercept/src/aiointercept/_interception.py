@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import logging
 import time
@@ -74,8 +73,8 @@ class Interception:
         passthrough_unmatched: bool,
         mock_ip_addresses: bool,
     ) -> None:
-        self.home = Home(running_loop(), self._note_orphan)
         self.errors: list[BaseException] = []
+        self.home = Home(running_loop(), functools.partial(_note_orphan, self.errors))
         self.closing: Closing
         self._registry = registry
         self._passthrough = passthrough
@@ -103,7 +102,12 @@ class Interception:
         if self._redirection is not None:
             self._redirection.stop(_STOPPED)
         self.home.close()
-        self.closing = Closing(self._listener, self._forwarder.close if self._forwarder is not None else None)
+        also = self._forwarder.close if self._forwarder is not None else None
+        self.closing = Closing(self._listener, also, self._let_go)
+
+    def _let_go(self) -> None:
+        # It refers to this: both would wait for the garbage collector.
+        self._redirection = None
 
     # What the redirection asks, on a client's loop.
 
@@ -196,7 +200,7 @@ class Interception:
         except BaseException as exc:
             return self._answer_error(exc, request)
         if isinstance(reply, Stream):
-            return dataclasses.replace(reply, body=self._watch(reply.body))
+            return reply._replace(body=self._watch(reply.body))
         if isinstance(reply, ClosedConnection):
             _fail(request, ServerDisconnectedError())
         return reply
@@ -212,11 +216,6 @@ class Interception:
     def _note_error(self, error: BaseException, request: AiointerceptRequest) -> None:
         self.errors.append(error)
         logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(error))
-
-    def _note_orphan(self, error: BaseException) -> None:
-        """Note what a callback raised whose client did not wait for it."""
-        self.errors.append(error)
-        logger.error("a callback failed after its client had left:\n%s", error_text(error))
 
     async def _answer_miss(self, record: Record[AiointerceptRequest]) -> Reply:
         request = record.request
@@ -287,6 +286,12 @@ class Interception:
     async def _forwarded(self, request: AiointerceptRequest, body: AsyncIterable[bytes] | bytes | None) -> Forwarded:
         assert self._forwarder is not None
         return await self._forwarder.forward(request.method, request.url, request.headers, body, like=_made_as(request))
+
+
+def _note_orphan(errors: list[BaseException], error: BaseException) -> None:
+    """Note what a callback raised whose client did not wait for it."""
+    errors.append(error)
+    logger.error("a callback failed after its client had left:\n%s", error_text(error))
 
 
 def _as_stream(forwarded: Forwarded) -> Stream:
