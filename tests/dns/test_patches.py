@@ -1,11 +1,13 @@
 """What is patched while a redirection is active, and that nothing of it is left or is in anybody's way."""
 
 import asyncio
+import gc
 import inspect
 import itertools
 import threading
 import unittest.mock
 import warnings
+import weakref
 from collections.abc import Callable
 
 import aiohttp
@@ -146,6 +148,18 @@ def _restored():
     if "connect" in vars(TCPConnector):
         del TCPConnector.connect
     ClientSession._request = request
+
+
+def test_a_redirection_that_is_over_is_freed():
+    gc.collect()
+    gc.disable()
+    try:
+        with (redirection := Redirection({})):
+            wrapper = weakref.ref(TCPConnector.connect)
+        redirection = weakref.ref(redirection)
+        assert (redirection(), wrapper()) == (None, None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("library", [Saving, Patching])

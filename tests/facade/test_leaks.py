@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from contextlib import suppress
 
 import aiohttp
@@ -68,7 +69,7 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="need
 
 
 async def cycle(external):
-    """Start a mock, have it answer in every way, stop it."""
+    """Start a mock, have it answer in every way, stop it; return a weak reference to what it received last."""
 
     async def async_callback(url, **kwargs):
         return CallbackResult(body="async")
@@ -82,6 +83,26 @@ async def cycle(external):
             for path in ("static", "sync", "async"):
                 async with session.get(f"{base}/{path}") as response:
                     assert await response.text() == path
+    return weakref.ref(m.last_request)
+
+
+@MODES
+async def test_what_was_received_is_freed_with_its_mock(external, monkeypatch):
+    # A suite has many mocks: none may wait for the garbage collector with all that it received.
+    # The plugin keeps those of a test for its report.
+    monkeypatch.delitem(sys.modules, "aiointercept_pytest")
+    await cycle(external)
+    gc.collect()
+    gc.disable()
+    try:
+        received = await cycle(external)
+        deadline = time.monotonic() + 5
+        # The server's thread and the one for callbacks may be about to let go of it.
+        while received() is not None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.001)
+    finally:
+        gc.enable()
 
 
 @MODES

@@ -12,6 +12,7 @@ import inspect
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -191,12 +192,14 @@ class _Wrapped:
         original = getattr(owner, name)
         # Another library may have put back a wrapper of ours that it had saved. One of its own that copies the
         # attributes of what it wraps carries this mark too, with another function in it.
-        while (stale := getattr(original, _MARK, None)) is not None and stale.wrapper is original:
+        while (stale := getattr(original, _MARK, None)) is not None and stale.wrapper() is original:
             self._found, original = stale._found, stale.original
         self.original = original
-        self.wrapper = wrap(self, original)
-        setattr(self.wrapper, _MARK, self)
-        setattr(owner, name, self.wrapper)
+        wrapper = wrap(self, original)
+        setattr(wrapper, _MARK, self)
+        # It refers to this.
+        self.wrapper = weakref.ref(wrapper)
+        setattr(owner, name, wrapper)
 
     def remove(self) -> None:
         """Put back what was found, unless another library wrapped it after us: then ours only passes calls on.
@@ -204,7 +207,8 @@ class _Wrapped:
         If that library puts it back, this is called again by the first who comes by.
         """
         self.active = False
-        if vars(self._owner).get(self._name) is not self.wrapper:
+        wrapper = self.wrapper()
+        if wrapper is None or vars(self._owner).get(self._name) is not wrapper:
             return
         if self._found is None:
             delattr(self._owner, self._name)

@@ -44,6 +44,7 @@ class Door:
         self._owner = owner
         self._scheme = scheme
         self._server: Server | None = None
+        self._resends = ResendDetector(self._unused_connections)
         self._arriving: dict[socket.socket, asyncio.Task[None]] = {}
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -62,7 +63,6 @@ class Door:
         """Begin to serve."""
         host, port = self.address
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._resends = ResendDetector(self._unused_connections)
         self._server = Server(Exchange(self._owner, self._resends), scheme=self._scheme, authority=authority)
         self._listen()
 
@@ -87,6 +87,11 @@ class Door:
     def drop(self) -> None:
         """Close the socket where no loop serves it."""
         self._socket.close()
+
+    def let_go(self) -> None:
+        """Forget all but the address, once nothing is left of the connections."""
+        del self._owner, self._resends
+        self._server = None
 
     def _listen(self) -> None:
         if self._socket.fileno() >= 0:

@@ -6,6 +6,7 @@ The port a request arrives on tells its scheme, so that no header has to.
 import concurrent.futures
 import contextlib
 import contextvars
+import functools
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -74,16 +75,14 @@ class Listener:
             closed = self._closed = concurrent.futures.Future()
         # A future that runs cannot be cancelled by whoever stops waiting for it.
         closed.set_running_or_notify_cancel()
-        closed.add_done_callback(lambda _: SERVER_THREAD.open.discard(self))
-        if then is not None:
-            closed.add_done_callback(lambda _: then())
+        end = functools.partial(self._end, closed, then)
         if SERVER_THREAD.runs(self._loop) and (also is not None or any(door.serves for door in self._doors.values())):
-            self._loop.call_soon_threadsafe(self._begin_closing, closed, also)
+            self._loop.call_soon_threadsafe(self._begin_closing, end, also)
         else:
             # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
             for door in self._doors.values():
                 door.drop()
-            closed.set_result(None)
+            end()
         return closed
 
     def _serve(self, scheme: str, family: socket.AddressFamily) -> Door:
@@ -107,27 +106,23 @@ class Listener:
                 self._loop.call_soon_threadsafe(door.open, context=contextvars.Context())
         return door
 
-    def _begin_closing(
-        self, closed: "concurrent.futures.Future[None]", also: Callable[[], Awaitable[None]] | None
-    ) -> None:
+    def _begin_closing(self, end: Callable[[], None], also: Callable[[], Awaitable[None]] | None) -> None:
         # A door that fails to close keeps no other open.
         for door in self._doors.values():
             with contextlib.suppress(Exception):
                 door.close()
-        self._go_on_closing(closed, also, TURNS_TO_ABORT)
+        self._go_on_closing(end, also, TURNS_TO_ABORT)
 
-    def _go_on_closing(
-        self, closed: "concurrent.futures.Future[None]", also: Callable[[], Awaitable[None]] | None, turns: int
-    ) -> None:
+    def _go_on_closing(self, end: Callable[[], None], also: Callable[[], Awaitable[None]] | None, turns: int) -> None:
         """Let what is left end by itself within so many turns of the loop, or else end it."""
         is_busy = any(door.is_busy for door in self._doors.values())
         if is_busy and turns:
-            self._loop.call_soon(self._go_on_closing, closed, also, turns - 1)
+            self._loop.call_soon(self._go_on_closing, end, also, turns - 1)
         elif is_busy or also is not None:
             task = self._loop.create_task(self._finish_closing(also))
-            task.add_done_callback(lambda _: closed.set_result(None))
+            task.add_done_callback(lambda _: end())
         else:
-            closed.set_result(None)
+            end()
 
     async def _finish_closing(self, also: Callable[[], Awaitable[None]] | None) -> None:
         for door in self._doors.values():
@@ -135,3 +130,14 @@ class Listener:
                 await door.clear()
         if also is not None:
             await also()
+
+    def _end(self, closed: "concurrent.futures.Future[None]", then: Callable[[], object] | None) -> None:
+        # They refer to their owner, and it to this: all of it would wait for the garbage collector, with all that was
+        # received.
+        del self._owner
+        for door in self._doors.values():
+            door.let_go()
+        SERVER_THREAD.open.discard(self)
+        closed.set_result(None)
+        if then is not None:
+            then()

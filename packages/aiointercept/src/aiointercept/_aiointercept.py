@@ -324,7 +324,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
 
     def _judge(self, running: Interception, exc: BaseException | None = None, **options: bool | None) -> None:
         """Raise what went wrong in a block, or note it on `exc`, the exception with which the block is left."""
-        errors, running.errors = running.errors, []
+        errors = running.errors[:]
+        del running.errors[: len(errors)]
         if not _given(options.get("raise_callback_errors"), self._raise_callback_errors):
             errors = []
         if exc is not None:

@@ -1,6 +1,7 @@
 """What `start()` and `stop()` return: their work is done at once, and who likes may await the rest."""
 
 import concurrent.futures
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Protocol
@@ -29,13 +30,15 @@ class Closing:
     """The closing of a mock, from its beginning: waited for in sync code, awaited on the loop on which it began.
 
     The loop is told of its end. To ask a future of another thread whether it is done may block for a moment, which
-    those who watch for blocking calls make an error of.
+    those who watch for blocking calls make an error of. `then` is called at its end, on whichever thread that is.
     """
 
-    def __init__(self, closable: Closable, also: Callable[[], Awaitable[None]] | None) -> None:
+    def __init__(
+        self, closable: Closable, also: Callable[[], Awaitable[None]] | None, then: Callable[[], object]
+    ) -> None:
         self._loop = running_loop()
         self._left = self._loop.create_future() if self._loop is not None else None
-        self._closed = closable.close(also, self._tell)
+        self._closed = closable.close(also, functools.partial(self._tell, then))
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._left is None or running_loop() is not self._loop:
@@ -51,7 +54,8 @@ class Closing:
         except TimeoutError:
             logger.warning("the mock was not torn down within %s s; its thread is stuck", _TEARDOWN_TIMEOUT)
 
-    def _tell(self) -> None:
+    def _tell(self, then: Callable[[], object]) -> None:
+        then()
         if self._loop is None:
             return
         if running_loop() is self._loop:
