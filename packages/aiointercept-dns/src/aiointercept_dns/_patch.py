@@ -12,8 +12,7 @@ import inspect
 import socket
 import sys
 import threading
-import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -75,6 +74,7 @@ class _Patch:
         self.redirections: tuple[ActiveRedirection, ...] = ()
         self.departed: dict[ClientRequest, Attempt] = {}
         self._wrapped: list[_Wrapped] = []
+        self._latest: dict[str, _Wrapped] = {}
 
     def install(self, redirection: ActiveRedirection) -> None:
         """Add `redirection` as the innermost one; `RuntimeError` where this release of aiohttp does not fit."""
@@ -82,8 +82,8 @@ class _Patch:
             if not self._wrapped:
                 _check_aiohttp()
                 self._wrapped = [
-                    _Wrapped(TCPConnector, "connect", self._wrap_connect),
-                    _Wrapped(ClientSession, "_request", self._wrap_request),
+                    self._wrap(TCPConnector, "connect", self._wrap_connect),
+                    self._wrap(ClientSession, "_request", self._wrap_request),
                 ]
             self.redirections = (*self.redirections, redirection)
 
@@ -108,6 +108,15 @@ class _Patch:
             for wrapped in reversed(self._wrapped):
                 wrapped.remove()
             self._wrapped = []
+
+    def _wrap(self, owner: type, name: str, wrap: Callable[["_Wrapped", Any], Any]) -> "_Wrapped":
+        """Wrap `name`, by the wrapper that did so last if it is found as it was then."""
+        found, original = _find(owner, name)
+        wrapped = self._latest.get(name)
+        if wrapped is None or wrapped.found is not found or wrapped.original is not original:
+            wrapped = self._latest[name] = _Wrapped(owner, name, found, original, wrap)
+        wrapped.install()
+        return wrapped
 
     def _drop(self, wrapped: "_Wrapped") -> None:
         with self._lock:
@@ -182,24 +191,23 @@ class _Patch:
 
 
 class _Wrapped:
-    """One name of aiohttp that is wrapped, and how it was found."""
+    """One name of aiohttp with a wrapper for it: what the class itself `found` there, and the `original` function."""
 
-    def __init__(self, owner: type, name: str, wrap: Callable[["_Wrapped", Any], Any]) -> None:
-        self.active = True
+    def __init__(
+        self, owner: type, name: str, found: Any, original: Any, wrap: Callable[["_Wrapped", Any], Any]
+    ) -> None:
+        self.active = False
+        self.found = found
+        self.original = original
         self._owner = owner
         self._name = name
-        self._found = vars(owner).get(name)
-        original = getattr(owner, name)
-        # Another library may have put back a wrapper of ours that it had saved. One of its own that copies the
-        # attributes of what it wraps carries this mark too, with another function in it.
-        while (stale := getattr(original, _MARK, None)) is not None and stale.wrapper() is original:
-            self._found, original = stale._found, stale.original
-        self.original = original
-        wrapper = wrap(self, original)
-        setattr(wrapper, _MARK, self)
-        # It refers to this.
-        self.wrapper = weakref.ref(wrapper)
-        setattr(owner, name, wrapper)
+        self.wrapper = wrap(self, original)
+        setattr(self.wrapper, _MARK, self)
+
+    def install(self) -> None:
+        """Put the wrapper in the place of what was found."""
+        self.active = True
+        setattr(self._owner, self._name, self.wrapper)
 
     def remove(self) -> None:
         """Put back what was found, unless another library wrapped it after us: then ours only passes calls on.
@@ -207,13 +215,22 @@ class _Wrapped:
         If that library puts it back, this is called again by the first who comes by.
         """
         self.active = False
-        wrapper = self.wrapper()
-        if wrapper is None or vars(self._owner).get(self._name) is not wrapper:
+        if vars(self._owner).get(self._name) is not self.wrapper:
             return
-        if self._found is None:
+        if self.found is None:
             delattr(self._owner, self._name)
         else:
-            setattr(self._owner, self._name, self._found)
+            setattr(self._owner, self._name, self.found)
+
+
+def _find(owner: type, name: str) -> tuple[Any, Any]:
+    """Return what `owner` itself has under `name`, `None` if that is inherited, and the function that it stands for."""
+    found, original = vars(owner).get(name), getattr(owner, name)
+    # Another library may have put back a wrapper of ours that it had saved. One of its own that copies the attributes
+    # of what it wraps carries this mark too, with another function in it.
+    while (stale := getattr(original, _MARK, None)) is not None and stale.wrapper is original:
+        found, original = stale.found, stale.original
+    return found, original
 
 
 def _check_in(connection: "Connection", address: Address, attempt: Attempt) -> None:
@@ -263,14 +280,14 @@ def _check_aiohttp() -> None:
     """Raise `RuntimeError` where aiohttp lacks what the redirection leans on."""
     missing = []
     # Another library may have wrapped the method: aiohttp's own is among what the classes define.
-    defined = [inspect.unwrap(vars(cls)["connect"]) for cls in TCPConnector.__mro__ if "connect" in vars(cls)]
-    if not any(list(_parameters(method)) == _CONNECT_PARAMETERS for method in defined):
+    defined = [vars(cls)["connect"] for cls in TCPConnector.__mro__ if "connect" in vars(cls)]
+    if not any(_names(method) == _CONNECT_PARAMETERS for method in defined):
         missing.append(f"the method TCPConnector.connect({', '.join(_CONNECT_PARAMETERS)})")
     if fields := _KEY_FIELDS - set(getattr(ConnectionKey, "_fields", ())):
         missing.append(f"the fields {', '.join(sorted(fields))} of ConnectionKey")
     missing += [f"ClientRequest.{name}" for name in _REQUEST_ATTRIBUTES if not hasattr(ClientRequest, name)]
     request = getattr(ClientSession, "_request", None)
-    if not callable(request) or not _takes(inspect.unwrap(request), "middlewares"):
+    if not callable(request) or not _takes(request, "middlewares"):
         missing.append("the method ClientSession._request(..., middlewares)")
     if missing:
         raise RuntimeError(
@@ -279,15 +296,16 @@ def _check_aiohttp() -> None:
         )
 
 
-def _takes(function: Callable[..., Any], name: str) -> bool:
-    parameters = _parameters(function)
-    return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-
-
-# Reading a signature takes half of what starting a mock does.
+# To read a signature takes half of what starting a mock does.
 @functools.lru_cache(maxsize=_SIGNATURES)
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(function).parameters
+def _names(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@functools.lru_cache(maxsize=_SIGNATURES)
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 PATCH = _Patch()
