@@ -23,7 +23,7 @@ def main() -> None:
         options.subjects,
         _chosen(options.only, options.full),
         rounds=options.rounds or (15 if options.full else 3),
-        seconds=0.03,
+        seconds=0.1 if options.full else 0.03,
         patience=15.0 if options.full else 0.3,
         lives=3 if options.full else 1,
         command=" ".join(("hatch run bench", *sys.argv[1:])),
