@@ -26,6 +26,8 @@ _SCENARIOS = (
     "download of 1 MB",
     "upload of 1 MB",
 )
+# Where the axis ends. A bar that is cut off there has its figure beside it: one peer takes half a second to stop.
+_END = 4.0
 _COLOURS = ("#0b6e4f", "#4fb286", "#b23a48", "#e09f3e", "#6c757d", "#577590")
 
 
@@ -37,8 +39,9 @@ def draw(results: Results, path: Path) -> None:
     for place, (name, colour) in enumerate(zip(subjects, _COLOURS, strict=False)):
         found = {row: ratio(results, scenario, name, FLOOR) for row, scenario in enumerate(_SCENARIOS)}
         bars = {row: one for row, one in found.items() if one is not None}
+        shift = (place - (len(subjects) - 1) / 2) * height
         axes.barh(
-            [row + (place - (len(subjects) - 1) / 2) * height for row in bars],
+            [row + shift for row in bars],
             [one.median for one in bars.values()],
             height * 0.9,
             xerr=(
@@ -49,6 +52,10 @@ def draw(results: Results, path: Path) -> None:
             color=colour,
             label=SUBJECTS[name].title,
         )
+        for row, one in bars.items():
+            if one.median > _END:
+                axes.annotate(f"{one.median:.0f}", (_END, row + shift), (3, 0), textcoords="offset points", va="center")
+    axes.set_xlim(0, _END)
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_yticks(range(len(_SCENARIOS)), _SCENARIOS)
     axes.invert_yaxis()

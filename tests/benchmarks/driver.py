@@ -126,9 +126,9 @@ def measure(
 
     There are at least `rounds` of them, and as many more as there is time for in `patience` seconds for each scenario.
     Short rounds bring what is compared closer together, yet the first steps of a turn are slow, because the turns of
-    others have emptied the caches. With several `lives` each scenario is measured by so many
-    processes of each subject, one after the other: how memory is laid out is decided anew for each, and can be worth
-    more than what is to be told apart.
+    others have emptied the caches. With several `lives` each scenario is measured by so many processes of each subject,
+    one after the other: how memory is laid out is decided anew for each, and can be worth more than what is to be told
+    apart.
     """
     workers: dict[str, _Worker] = {}
     absent: dict[str, str] = {}
