@@ -26,9 +26,10 @@ _SCENARIOS = (
     "download of 1 MB",
     "upload of 1 MB",
 )
+_COLOURS = ("#0b6e4f", "#4fb286", "#b23a48", "#e09f3e", "#6c757d", "#577590")
+
 # Where the axis ends. A bar that is cut off there has its figure beside it: one peer takes half a second to stop.
 _END = 4.0
-_COLOURS = ("#0b6e4f", "#4fb286", "#b23a48", "#e09f3e", "#6c757d", "#577590")
 
 
 def draw(results: Results, path: Path) -> None:

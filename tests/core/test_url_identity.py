@@ -173,7 +173,7 @@ def test_plain_urls(scheme, port):
         text = f"{scheme}://{host}{port}{path}"
         # A fragment makes no difference, but that nobody takes the URL as it stands.
         expected = normalize_url(f"{text}#part")
-        for url in (URL(text), URL(text, encoded=True)):
+        for url in (text, URL(text), URL(text, encoded=True)):
             normalised = normalize_url(url)
             assert (normalised, str(normalised)) == (expected, str(expected))
 

@@ -1,13 +1,11 @@
 """What is patched while a redirection is active, and that nothing of it is left or is in anybody's way."""
 
 import asyncio
-import gc
 import inspect
 import itertools
 import threading
 import unittest.mock
 import warnings
-import weakref
 from collections.abc import Callable
 
 import aiohttp
@@ -150,16 +148,17 @@ def _restored():
     ClientSession._request = request
 
 
-def test_a_redirection_that_is_over_is_freed():
-    gc.collect()
-    gc.disable()
-    try:
-        with (redirection := Redirection({})):
-            pass
-        redirection = weakref.ref(redirection)
-        assert redirection() is None
-    finally:
-        gc.enable()
+def test_what_is_put_into_aiohttp_is_made_once_for_as_long_as_the_same_is_found(monkeypatch):
+    def put_in() -> tuple[object, object]:
+        with Redirection({}):
+            return TCPConnector.connect, ClientSession._request
+
+    connect, request = put_in()
+    assert put_in() == (connect, request)
+    with monkeypatch.context() as patch:
+        patch.setattr(ClientSession, "_request", Saving()._counting(ClientSession._request))
+        assert put_in()[0] is connect
+        assert put_in()[1] is not request
 
 
 @pytest.mark.parametrize("library", [Saving, Patching])
