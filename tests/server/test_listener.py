@@ -279,17 +279,19 @@ def test_closing_before_the_loop_has_come_round_to_open():
 
 
 def test_closing_twice_is_closing_once():
-    asked = []
+    asked: list[object] = []
 
     async def also() -> None:
         asked.append(asyncio.get_running_loop())
 
     mock = Mock()
-    closed = mock.listener.close(also)
-    assert mock.listener.close() is closed
-    closed.result(5)
-    assert mock.listener.close() is closed
-    assert asked == [SERVER_THREAD.loop()]
+    mock.listener.begin_closing(lambda: asked.append("closed"), also)
+    mock.listener.begin_closing(lambda: asked.append("closed again"), also)
+    mock.listener.close().result(5)
+    assert asked == [SERVER_THREAD.loop(), "closed", "closed again"]
+    mock.listener.begin_closing(lambda: asked.append("closed before"), also)
+    assert asked[3:] == ["closed before"]
+    assert mock.listener.close().done()
 
 
 def test_whoever_stops_waiting_does_not_stop_the_closing(mock: Mock):

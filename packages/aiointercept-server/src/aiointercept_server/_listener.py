@@ -31,7 +31,9 @@ class Listener:
         self._loop = SERVER_THREAD.loop()
         self._lock = threading.Lock()
         self._doors: dict[tuple[str, socket.AddressFamily], Door] = {}
-        self._closed: concurrent.futures.Future[None] | None = None
+        self._closed = False
+        # Who is told when all is closed; nobody any more once it is.
+        self._waiting: list[Callable[[], object]] | None = []
         SERVER_THREAD.open.add(self)
         try:
             for scheme in ("http", "https") if https else ("http",):
@@ -61,35 +63,44 @@ class Listener:
         for scheme, family in list(self._doors):
             self.address(scheme, family)
 
-    def close(
-        self, also: Callable[[], Awaitable[None]] | None = None, then: Callable[[], object] | None = None
-    ) -> "concurrent.futures.Future[None]":
+    def close(self) -> "concurrent.futures.Future[None]":
         """Close all sockets and abort all connections; the future is done when nothing is left of them.
 
-        `also` is awaited after that, on the server's loop, and `then` called when the future is done, on the server's
-        thread or this one. Closing again does nothing and returns the same future.
+        Closing again does nothing and returns a future of the same end.
         """
-        with self._lock:
-            if self._closed is not None:
-                return self._closed
-            closed = self._closed = concurrent.futures.Future()
+        closed: concurrent.futures.Future[None] = concurrent.futures.Future()
         # A future that runs cannot be cancelled by whoever stops waiting for it.
         closed.set_running_or_notify_cancel()
-        end = functools.partial(self._end, closed, then)
-        if SERVER_THREAD.runs(self._loop) and (also is not None or any(door.serves for door in self._doors.values())):
-            self._loop.call_soon_threadsafe(self._begin_closing, end, also)
+        self.begin_closing(functools.partial(closed.set_result, None))
+        return closed
+
+    def begin_closing(self, then: Callable[[], object], also: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Close as `close()` does, and call `then` when nothing is left, on the server's thread or this one.
+
+        `also` is awaited before that, on the server's loop, where this is the first call.
+        """
+        with self._lock:
+            begins, self._closed = not self._closed, True
+            is_over = self._waiting is None
+            if self._waiting is not None:
+                self._waiting.append(then)
+        if is_over:
+            then()
+        elif not begins:
+            return
+        elif SERVER_THREAD.runs(self._loop) and (also is not None or any(door.serves for door in self._doors.values())):
+            self._loop.call_soon_threadsafe(self._close_doors, also)
         else:
             # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
             for door in self._doors.values():
                 door.drop()
-            end()
-        return closed
+            self._end()
 
     def _serve(self, scheme: str, family: socket.AddressFamily) -> Door:
         """Return the door for a client, which is served from now on, and opened where there was none."""
         with self._lock:
             door = self._doors.get((scheme, family))
-            if self._closed is not None:
+            if self._closed:
                 if door is None:
                     raise OSError("expected a mock that runs, this one is stopped: it opens no port any more")
                 return door
@@ -106,23 +117,23 @@ class Listener:
                 self._loop.call_soon_threadsafe(door.open, context=contextvars.Context())
         return door
 
-    def _begin_closing(self, end: Callable[[], None], also: Callable[[], Awaitable[None]] | None) -> None:
+    def _close_doors(self, also: Callable[[], Awaitable[None]] | None) -> None:
         # A door that fails to close keeps no other open.
         for door in self._doors.values():
             with contextlib.suppress(Exception):
                 door.close()
-        self._go_on_closing(end, also, TURNS_TO_ABORT)
+        self._go_on_closing(also, TURNS_TO_ABORT)
 
-    def _go_on_closing(self, end: Callable[[], None], also: Callable[[], Awaitable[None]] | None, turns: int) -> None:
+    def _go_on_closing(self, also: Callable[[], Awaitable[None]] | None, turns: int) -> None:
         """Let what is left end by itself within so many turns of the loop, or else end it."""
         is_busy = any(door.is_busy for door in self._doors.values())
         if is_busy and turns:
-            self._loop.call_soon(self._go_on_closing, end, also, turns - 1)
+            self._loop.call_soon(self._go_on_closing, also, turns - 1)
         elif is_busy or also is not None:
             task = self._loop.create_task(self._finish_closing(also))
-            task.add_done_callback(lambda _: end())
+            task.add_done_callback(lambda _: self._end())
         else:
-            end()
+            self._end()
 
     async def _finish_closing(self, also: Callable[[], Awaitable[None]] | None) -> None:
         for door in self._doors.values():
@@ -131,13 +142,14 @@ class Listener:
         if also is not None:
             await also()
 
-    def _end(self, closed: "concurrent.futures.Future[None]", then: Callable[[], object] | None) -> None:
+    def _end(self) -> None:
         # They refer to their owner, and it to this: all of it would wait for the garbage collector, with all that was
         # received.
         del self._owner
         for door in self._doors.values():
             door.let_go()
         SERVER_THREAD.open.discard(self)
-        closed.set_result(None)
-        if then is not None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+        for then in waiting or ():
             then()

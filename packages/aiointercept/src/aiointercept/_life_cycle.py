@@ -20,9 +20,10 @@ _TEARDOWN_TIMEOUT = 5.0
 class Closable(Protocol):
     """What is closed on another thread."""
 
-    def close(
-        self, also: Callable[[], Awaitable[None]] | None, then: Callable[[], object]
-    ) -> "concurrent.futures.Future[None]":
+    def close(self) -> "concurrent.futures.Future[None]":
+        """Begin to close, if that has not begun; the future is done at the end."""
+
+    def begin_closing(self, then: Callable[[], object], also: Callable[[], Awaitable[None]] | None) -> None:
         """Begin to close, await `also` at the end and call `then` after that."""
 
 
@@ -38,7 +39,8 @@ class Closing:
     ) -> None:
         self._loop = running_loop()
         self._left = self._loop.create_future() if self._loop is not None else None
-        self._closed = closable.close(also, functools.partial(self._tell, then))
+        self._closable = closable
+        closable.begin_closing(functools.partial(self._tell, then), also)
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._left is None or running_loop() is not self._loop:
@@ -50,7 +52,7 @@ class Closing:
     def wait(self) -> None:
         """Block until all is closed, or for as long as that is worth it."""
         try:
-            self._closed.result(_TEARDOWN_TIMEOUT)
+            self._closable.close().result(_TEARDOWN_TIMEOUT)
         except TimeoutError:
             logger.warning("the mock was not torn down within %s s; its thread is stuck", _TEARDOWN_TIMEOUT)
 
