@@ -99,21 +99,20 @@ class Door:
             self._loop.add_reader(self._descriptor, self._accept)
 
     def _accept(self) -> None:
-        """Make connections of what has come."""
+        """Make a connection of what has come; if more has, the loop calls again."""
         assert self._server is not None
-        for _ in range(_BACKLOG):
-            try:
-                accepted, _ = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as exc:
-                # The selector would tell of it again at once, for ever.
-                logger.warning("no connection can be accepted for %s s: %s", _ACCEPT_PAUSE, exc)
-                self._loop.remove_reader(self._descriptor)
-                self._loop.call_later(_ACCEPT_PAUSE, self._listen)
-                return
-            # The loop alone would let it be collected.
-            self._arriving[accepted] = self._loop.create_task(self._receive(self._server, accepted))
+        try:
+            accepted, _ = self._socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as exc:
+            # The loop would call again at once, for ever.
+            logger.warning("no connection can be accepted for %s s: %s", _ACCEPT_PAUSE, exc)
+            self._loop.remove_reader(self._descriptor)
+            self._loop.call_later(_ACCEPT_PAUSE, self._listen)
+            return
+        # The loop alone would let it be collected.
+        self._arriving[accepted] = self._loop.create_task(self._receive(self._server, accepted))
 
     async def _receive(self, server: Server, accepted: socket.socket) -> None:
         try:
