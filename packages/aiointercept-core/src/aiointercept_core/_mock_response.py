@@ -7,7 +7,7 @@ from typing import Any
 from yarl import URL
 
 from ._matcher import ExactURL, Matcher
-from ._reply import ClosedConnection, Reply
+from ._reply import ClosedConnection, Reply, Response
 from ._request import Request, request_details
 from ._template import ReplyTemplate, template_from_result
 
@@ -25,7 +25,6 @@ class MockResponse:
     """
 
     __slots__ = (
-        "_fixed",
         "_lenient",
         "_template",
         "call_count",
@@ -44,7 +43,7 @@ class MockResponse:
         method: str,
         matcher: Matcher,
         *,
-        template: ReplyTemplate,
+        template: Response | ReplyTemplate,
         callback: Callable[..., Any] | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
         repeat: int | None = 1,
@@ -60,8 +59,9 @@ class MockResponse:
         self.remaining = repeat
         self.position = 0
         self._template = template
-        self._fixed = template.fixed()
-        self.ready = self._fixed if callback is None and not exception else None
+        self.ready: Response | None = None
+        if callback is None and not exception and isinstance(template, Response):
+            self.ready = template
         self._lenient = lenient
 
     def __repr__(self) -> str:
@@ -108,9 +108,10 @@ class MockResponse:
 
     async def registered_reply(self) -> Reply:
         """Return the reply as it was registered, whatever the callback says."""
-        return self._fixed or await self._template.make()
+        template = self._template
+        return template if isinstance(template, Response) else await template.make()
 
     async def reply_from(self, result: object, request: Request) -> Reply:
         """Return the reply to `request` that a callback's `result` stands for."""
         template = template_from_result(result, request.method, self.callback, lenient=self._lenient)
-        return template.fixed() or await template.make()
+        return template if isinstance(template, Response) else await template.make()

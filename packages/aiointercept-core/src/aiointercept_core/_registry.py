@@ -218,23 +218,23 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def _enqueue(self, response: MockResponse) -> None:
         self._count += 1
         response.position = self._count
-        match response.matcher:
-            case ExactURL(url):
-                key = (response.method, url)
-                queue = self._exact.get(key)
-                if queue is None:
-                    queue = self._exact[key] = ReplyQueue(lenient=self._lenient)
-                    self._index.add(key)
-                    if self.claims_state is not None:
-                        self.claims_state = object()
-                queue.append(response)
-            case URLPattern(pattern):
-                queues = self._patterns.setdefault(response.method, {})
-                if pattern not in queues:
-                    queues[pattern] = ReplyQueue(lenient=self._lenient)
-                    self._pattern_memo.clear()
-                    self.claims_state = None
-                queues[pattern].append(response)
+        matcher = response.matcher
+        if isinstance(matcher, ExactURL):
+            key = (response.method, matcher.url)
+            queue = self._exact.get(key)
+            if queue is None:
+                queue = self._exact[key] = ReplyQueue(lenient=self._lenient)
+                self._index.add(key)
+                if self.claims_state is not None:
+                    self.claims_state = object()
+        else:
+            queues = self._patterns.setdefault(response.method, {})
+            queue = queues.get(matcher.pattern)
+            if queue is None:
+                queue = queues[matcher.pattern] = ReplyQueue(lenient=self._lenient)
+                self._pattern_memo.clear()
+                self.claims_state = None
+        queue.append(response)
 
     def _find(self, key: Key, url: URL) -> MockResponse | None:
         queue = self._exact.get(key)

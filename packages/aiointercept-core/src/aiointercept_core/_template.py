@@ -1,4 +1,4 @@
-"""Reply templates: what a registration or a callback gives, checked and encoded once, made into a reply per request.
+"""What a registration or a callback gives, checked and encoded once: a reply, or a template for one per request.
 
 All rules on what a reply may hold stand here, so that a mistake is told where it is made and not on the wire.
 """
@@ -23,24 +23,18 @@ _BODY_TYPES = "str, bytes, an async iterable of bytes, or a function that return
 
 @dataclass(slots=True)
 class ReplyTemplate:
-    """A checked reply; its body is bytes, an async iterable, or a function that makes one for each reply."""
+    """A checked reply but for its body, which is an async iterable or comes from a function for each reply."""
 
     status: int
     reason: str | None
     headers: CIMultiDictProxy[str]
-    body: bytes | AsyncIterable[bytes] | Callable[[], Any]
+    body: AsyncIterable[bytes] | Callable[[], Any]
     bodiless: bool
 
     @property
     def one_shot(self) -> bool:
         """Whether the body can be sent only once: an iterator is used up by its first reply."""
         return isinstance(self.body, AsyncIterator)
-
-    def fixed(self) -> Response | None:
-        """Return the one reply that serves every request, or `None` where each needs its own."""
-        if isinstance(self.body, bytes):
-            return Response(self.status, self.reason, self.headers, self.body)
-        return None
 
     async def make(self) -> Response | Stream:
         """Return a reply with a fresh body; what the user's body function raises is raised."""
@@ -71,8 +65,8 @@ def build_template(
     content_type: str | None,
     reason: str | None,
     lenient: bool = False,
-) -> ReplyTemplate:
-    """Check and encode one reply to a request with `method`.
+) -> Response | ReplyTemplate:
+    """Check and encode one reply to a request with `method`: the reply itself where one serves every request.
 
     `lenient` drops headers that contradict the body instead of refusing them. Raises `TypeError` or `ValueError`
     saying what was expected, what came and how to fix it.
@@ -102,10 +96,15 @@ def build_template(
             fields.popall("Content-Length", None)
     if "Content-Type" not in fields:
         fields["Content-Type"] = content_type or "application/json"
-    return ReplyTemplate(status, reason, CIMultiDictProxy(fields), body, bodiless)
+    proxy = CIMultiDictProxy(fields)
+    if isinstance(body, bytes):
+        return Response(status, reason, proxy, body)
+    return ReplyTemplate(status, reason, proxy, body, bodiless)
 
 
-def template_from_result(result: object, method: str, callback: object, *, lenient: bool = False) -> ReplyTemplate:
+def template_from_result(
+    result: object, method: str, callback: object, *, lenient: bool = False
+) -> Response | ReplyTemplate:
     """Check and encode what `callback` returned for a request with `method`."""
     if not isinstance(result, CallbackResult):
         raise TypeError(f"callback {callback!r}: expected it to return a CallbackResult, got {describe_value(result)}")
