@@ -265,7 +265,7 @@ def test_connections_that_are_only_coming_to_be_are_closed():
     assert server_tasks() == 0
 
 
-def test_closing_before_the_loop_has_come_round_to_open():
+def test_closing_before_the_loop_has_come_round_to_serve():
     loop = SERVER_THREAD.loop()
     go_on = threading.Event()
     loop.call_soon_threadsafe(go_on.wait, 5)

@@ -114,6 +114,12 @@ sys.stdout.write("parent")
 """
 
 
+# The one that there is on Windows, which no other selector can watch.
+SELECT = "import selectors\nselectors.DefaultSelector = selectors.SelectSelector\n"
+
+on_all_systems = pytest.mark.parametrize("system", ["", SELECT], ids=["any selector", "select"])
+
+
 def run(code: str) -> str:
     """Return what `code` prints in an interpreter that turns each warning into an error."""
     ran = subprocess.run(
@@ -128,9 +134,10 @@ def run(code: str) -> str:
     return ran.stdout
 
 
+@on_all_systems
 @pytest.mark.parametrize("end", ["pass", "mock.listener.close()"], ids=["open", "being closed"])
-def test_the_interpreter_ends_in_silence(end: str):
-    assert run(IN_THE_MIDST.replace("END", end)) == "closed "
+def test_the_interpreter_ends_in_silence(end: str, system: str):
+    assert run(system + IN_THE_MIDST.replace("END", end)) == "closed "
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -139,5 +146,6 @@ def test_a_forked_child_serves_on_its_own():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its descriptors")
-def test_connections_are_accepted_again_once_there_are_descriptors():
-    assert run(NO_DESCRIPTORS) == "done\n"
+@on_all_systems
+def test_connections_are_accepted_again_once_there_are_descriptors(system: str):
+    assert run(system + NO_DESCRIPTORS) == "done\n"

@@ -10,6 +10,7 @@ import socket
 
 from aiohttp import web
 
+from ._arrivals import Arrivals
 from ._connection import Server
 from ._exchange import Exchange, Owner
 from ._resend import ResendDetector
@@ -36,13 +37,15 @@ _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 class Door:
     """A port on loopback for origins of `scheme`, which the kernel queues connections for from the beginning.
 
-    `serves` is for its listener: whether `open` was called or will be. All but `drop` is called on the server's loop.
+    They are served from when `serve` is called, as `serves` tells. That and `drop` may be called from any thread, all
+    else is called on the server's loop.
     """
 
     def __init__(self, owner: Owner, scheme: str, family: socket.AddressFamily) -> None:
         self.serves = False
         self._owner = owner
         self._scheme = scheme
+        # Made for the first connection.
         self._server: Server | None = None
         self._resends = ResendDetector(self._unused_connections)
         self._arriving: dict[socket.socket, asyncio.Task[None]] = {}
@@ -56,14 +59,12 @@ class Door:
             raise
         host, port = self._socket.getsockname()[:2]
         self.address: tuple[str, int] = host, port
-        # Told of the socket itself, a loop writes that out for a message that nobody gets, which takes the most time.
         self._descriptor = self._socket.fileno()
 
-    def open(self) -> None:
+    def serve(self, arrivals: Arrivals) -> None:
         """Begin to serve."""
-        host, port = self.address
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._server = Server(Exchange(self._owner, self._resends), scheme=self._scheme, authority=authority)
+        self._arrivals = arrivals
+        self.serves = True
         self._listen()
 
     @property
@@ -73,8 +74,9 @@ class Door:
 
     def close(self) -> None:
         """Accept no more and abort the connections, which are gone within `TURNS_TO_ABORT` of the loop."""
+        if self.serves:
+            self._arrivals.ignore(self._descriptor)
         if self._server is not None:
-            self._loop.remove_reader(self._descriptor)
             self._resends.clear()
             self._server.abort()
         self._socket.close()
@@ -95,32 +97,38 @@ class Door:
 
     def _listen(self) -> None:
         if self._socket.fileno() >= 0:
-            self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._descriptor, self._accept)
+            self._arrivals.watch(self._descriptor, self._accept)
 
     def _accept(self) -> None:
-        """Make a connection of what has come; if more has, the loop calls again."""
-        assert self._server is not None
+        """Make a connection of what has come; if more has, this is called again."""
+        loop = self._arrivals.loop
         try:
             accepted, _ = self._socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as exc:
-            # The loop would call again at once, for ever.
+            # It would be called again at once, for ever.
             logger.warning("no connection can be accepted for %s s: %s", _ACCEPT_PAUSE, exc)
-            self._loop.remove_reader(self._descriptor)
-            self._loop.call_later(_ACCEPT_PAUSE, self._listen)
+            self._arrivals.ignore(self._descriptor)
+            loop.call_later(_ACCEPT_PAUSE, self._listen)
             return
+        if self._server is None:
+            self._server = self._make_server()
         # The loop alone would let it be collected.
-        self._arriving[accepted] = self._loop.create_task(self._receive(self._server, accepted))
+        self._arriving[accepted] = loop.create_task(self._receive(self._server, accepted))
 
     async def _receive(self, server: Server, accepted: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(server, accepted)
+            await self._arrivals.loop.connect_accepted_socket(server, accepted)
         except Exception as exc:
             logger.warning("a connection could not be made: %s", exc)
         finally:
             del self._arriving[accepted]
+
+    def _make_server(self) -> Server:
+        host, port = self.address
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return Server(Exchange(self._owner, self._resends), scheme=self._scheme, authority=authority)
 
     def _unused_connections(self) -> list[web.RequestHandler]:
         return self._server.unused_connections() if self._server is not None else []

@@ -5,7 +5,6 @@ The port a request arrives on tells its scheme, so that no header has to.
 
 import concurrent.futures
 import contextlib
-import contextvars
 import functools
 import socket
 import threading
@@ -28,7 +27,8 @@ class Listener:
 
     def __init__(self, owner: Owner, *, https: bool = False) -> None:
         self._owner = owner
-        self._loop = SERVER_THREAD.loop()
+        self._arrivals = SERVER_THREAD.arrivals()
+        self._loop = self._arrivals.loop
         self._lock = threading.Lock()
         self._doors: dict[tuple[str, socket.AddressFamily], Door] = {}
         self._closed = False
@@ -86,15 +86,8 @@ class Listener:
                 self._waiting.append(then)
         if is_over:
             then()
-        elif not begins:
-            return
-        elif SERVER_THREAD.runs(self._loop) and (also is not None or any(door.serves for door in self._doors.values())):
-            self._loop.call_soon_threadsafe(self._close_doors, also)
-        else:
-            # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
-            for door in self._doors.values():
-                door.drop()
-            self._end()
+        elif begins:
+            self._begin(also)
 
     def _serve(self, scheme: str, family: socket.AddressFamily) -> Door:
         """Return the door for a client, which is served from now on, and opened where there was none."""
@@ -104,7 +97,7 @@ class Listener:
                 if door is None:
                     raise OSError("expected a mock that runs, this one is stopped: it opens no port any more")
                 return door
-            if not SERVER_THREAD.runs(self._loop):
+            if not SERVER_THREAD.runs(self._arrivals):
                 raise OSError(
                     "expected the process that started the mock, this is a forked child, in which nobody would "
                     "serve another port; start a mock in the child"
@@ -112,10 +105,18 @@ class Listener:
             if door is None:
                 door = self._doors[scheme, family] = Door(self._owner, scheme, family)
             if not door.serves:
-                door.serves = True
-                # Not in the context of whoever asks first, which all connections would keep.
-                self._loop.call_soon_threadsafe(door.open, context=contextvars.Context())
+                door.serve(self._arrivals)
         return door
+
+    def _begin(self, also: Callable[[], Awaitable[None]] | None) -> None:
+        is_served = also is not None or any(door.serves for door in self._doors.values())
+        if is_served and SERVER_THREAD.runs(self._arrivals):
+            self._loop.call_soon_threadsafe(self._close_doors, also)
+            return
+        # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
+        for door in self._doors.values():
+            door.drop()
+        self._end()
 
     def _close_doors(self, also: Callable[[], Awaitable[None]] | None) -> None:
         # A door that fails to close keeps no other open.

@@ -13,6 +13,7 @@ import selectors
 import threading
 from typing import Protocol
 
+from ._arrivals import Arrivals
 from ._clock import monotonic
 
 __all__ = ["SERVER_THREAD", "ServerThread"]
@@ -68,27 +69,31 @@ class ServerThread:
     def __init__(self) -> None:
         self.open: set[Closable] = set()
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrivals: Arrivals | None = None
         self._thread: threading.Thread | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the running loop. May be called from any thread."""
+        return self.arrivals().loop
+
+    def arrivals(self) -> Arrivals:
+        """Return what has the running loop accept connections. May be called from any thread."""
         # Read once without the lock: this is asked for at every start of a mock.
-        loop = self._loop
-        if loop is not None:
-            return loop
+        arrivals = self._arrivals
+        if arrivals is not None:
+            return arrivals
         with self._lock:
-            if self._loop is None:
-                self._loop = _make_loop()
+            if self._arrivals is None:
+                self._arrivals = Arrivals(_make_loop())
                 self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name="aiointercept-server", daemon=True
+                    target=self._run, args=(self._arrivals,), name="aiointercept-server", daemon=True
                 )
                 self._thread.start()
-            return self._loop
+            return self._arrivals
 
-    def runs(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Tell whether `loop` is the one that runs: not after the thread ended, nor in a forked child."""
-        return loop is self._loop
+    def runs(self, arrivals: Arrivals) -> bool:
+        """Tell whether it is the loop of `arrivals` that runs: not after the thread ended, nor in a forked child."""
+        return arrivals is self._arrivals
 
     def stop(self) -> None:
         """Close what is open, end the thread and close its loop; the next `loop()` starts another."""
@@ -96,10 +101,10 @@ class ServerThread:
         closing = [one.close() for one in list(self.open)]
         concurrent.futures.wait(closing, _EXIT_TIMEOUT)
         with self._lock:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
+            arrivals, thread = self._arrivals, self._thread
+            self._arrivals = self._thread = None
+        if arrivals is not None and thread is not None:
+            arrivals.loop.call_soon_threadsafe(arrivals.loop.stop)
             thread.join(_EXIT_TIMEOUT)
 
     def serve_all(self) -> None:
@@ -110,14 +115,15 @@ class ServerThread:
 
     def forget(self) -> None:
         """Let go of a thread that did not survive a fork."""
-        # The loop object must outlive this: collecting it would close the parent's selector.
-        _lost_in_fork.append(self._loop)
+        # They must outlive this: collecting them would close the parent's selectors.
+        _lost_in_fork.append(self._arrivals)
         self.open = set()
         self._lock = threading.Lock()
-        self._loop = self._thread = None
+        self._arrivals = self._thread = None
 
     @staticmethod
-    def _run(loop: asyncio.AbstractEventLoop) -> None:
+    def _run(arrivals: Arrivals) -> None:
+        loop = arrivals.loop
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
@@ -128,9 +134,10 @@ class ServerThread:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
+            arrivals.close()
 
 
-_lost_in_fork: list[asyncio.AbstractEventLoop | None] = []
+_lost_in_fork: list[Arrivals | None] = []
 
 SERVER_THREAD = ServerThread()
 
