@@ -6,6 +6,7 @@ from collections import UserDict
 from http import HTTPStatus
 
 import pytest
+import yarl
 from memory_client import MemoryClient
 from multidict import CIMultiDict, MultiDict
 
@@ -426,3 +427,28 @@ def test_decoding_a_body(body, coding, decoded):
 def test_a_body_that_does_not_decode(body, coding):
     with pytest.raises(ValueError, match="does not decode"):
         decode_body(body, coding)
+
+
+# Sharing.
+
+
+def test_replies_that_are_equal_are_one_object():
+    registry = Registry()
+    options = {"status": 201, "payload": {"id": 1}, "headers": {"X-Known": "yes"}}
+    one, other = registry.get(f"{URL}one", **options), registry.post(f"{URL}other", **options)
+    assert one.ready is not None
+    assert one.ready is other.ready
+
+
+async def test_so_are_those_of_callbacks():
+    registry, request = Registry(), PlainRequest("GET", yarl.URL(URL))
+    registry.get(URL, callback=lambda url, **kwargs: CallbackResult(payload=[1]), repeat=True)
+    assert await registry.answer(request) is await registry.answer(request)
+
+
+def test_a_large_reply_is_not_kept_for_others():
+    registry = Registry()
+    body = "x" * 10**6
+    one, other = registry.get(f"{URL}one", body=body), registry.get(f"{URL}other", body=body)
+    assert one.ready == other.ready
+    assert one.ready is not other.ready

@@ -135,3 +135,30 @@ async def test_many_at_once(mock: Mock):
                 assert (await wire.response()).body == b"body"
 
     await asyncio.gather(*(ask() for _ in range(10)))
+
+
+async def test_replies_that_look_alike():
+    """One mock after the other has the same ones; what differs in anything is sent as it was registered."""
+    alike = [
+        {"headers": {"X-Known": "yes"}},
+        {"headers": {"x-known": "yes"}},
+        {"headers": {"X-Known": "Yes"}},
+        {"headers": CIMultiDict([("X-Known", "yes"), ("X-Known", "yes")])},
+        {"headers": {"X-Known": "yes"}, "status": 201},
+        {"headers": {"X-Known": "yes"}, "reason": "Fine"},
+        {"headers": {"X-Known": "yes"}, "content_type": "text/plain"},
+        {"headers": {"X-Known": "yes"}, "body": "other"},
+    ]
+    seen = []
+    for _ in range(3):
+        mock = KnownReplies()
+        for number, options in enumerate(alike):
+            mock.registry.get(f"{URL}{number}", **{"body": "body", **options})
+        asked = [GET.replace(b"/ ", b"/%d " % number) for number in range(len(alike))]
+        async with connect(mock.port) as wire:
+            seen.append([without_date(await wire.exchange(request)) for request in asked])
+        mock.close()
+    assert seen[0] == seen[1] == seen[2]
+    for number, first in enumerate(seen[0]):
+        assert seen[0].index(first) == number
+    assert [fields[0] for _, fields, _ in seen[0][:3]] == [("X-Known", "yes"), ("x-known", "yes"), ("X-Known", "Yes")]

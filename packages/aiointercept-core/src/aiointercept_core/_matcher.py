@@ -4,6 +4,7 @@ A matcher says yes or no to a URL, and names itself in an explanation.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from yarl import URL
@@ -12,6 +13,8 @@ from ._url import normalize_url
 from ._wording import describe_value
 
 __all__ = ["ExactURL", "Matcher", "URLPattern", "build_matcher"]
+
+_MEMO_SIZE = 1024
 
 
 class ExactURL(NamedTuple):
@@ -50,6 +53,12 @@ def build_matcher(url: str | URL | re.Pattern[str]) -> Matcher:
             f"url: expected a str, yarl.URL or compiled re.Pattern, got {describe_value(url)}; "
             "write it in full, as 'https://api.example.com/path'"
         )
+    return _exact(url)
+
+
+# A suite registers the same few URLs in each of its tests.
+@lru_cache(maxsize=_MEMO_SIZE)
+def _exact(url: str | URL) -> ExactURL:
     try:
         normalised = normalize_url(url)
     except ValueError as exc:

@@ -3,13 +3,14 @@
 All rules on what a reply may hold stand here, so that a mistake is told where it is made and not on the wire.
 """
 
+import functools
 import inspect
 import json as json_module
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ._framing import check_framing, drop_contradictions
 from ._headers import build_headers, check_text
@@ -17,6 +18,10 @@ from ._reply import BodySource, CallbackResult, Response, Stream
 from ._wording import describe_value
 
 __all__ = ["ReplyTemplate", "build_template", "template_from_result"]
+
+# How many replies are shared, and up to which size of their bodies in bytes.
+_SHARED = 256
+_SHARED_BODY = 4096
 
 _BODY_TYPES = "str, bytes, an async iterable of bytes, or a function that returns a fresh one for each reply"
 
@@ -96,10 +101,10 @@ def build_template(
             fields.popall("Content-Length", None)
     if "Content-Type" not in fields:
         fields["Content-Type"] = content_type or "application/json"
-    proxy = CIMultiDictProxy(fields)
-    if isinstance(body, bytes):
-        return Response(status, reason, proxy, body)
-    return ReplyTemplate(status, reason, proxy, body, bodiless)
+    if not isinstance(body, bytes):
+        return ReplyTemplate(status, reason, CIMultiDictProxy(fields), body, bodiless)
+    make = _shared_response if len(body) <= _SHARED_BODY else _response
+    return make(status, reason, tuple(fields.items()), body)
 
 
 def template_from_result(
@@ -118,6 +123,15 @@ def template_from_result(
         reason=result.reason,
         lenient=lenient,
     )
+
+
+def _response(status: int, reason: str | None, fields: tuple[tuple[str, str], ...], body: bytes) -> Response:
+    return Response(status, reason, CIMultiDictProxy(CIMultiDict(fields)), body)
+
+
+# A suite registers the same replies in each of its tests. One object for all that are equal lets a transport find out
+# that it has sent this one before.
+_shared_response = functools.lru_cache(maxsize=_SHARED)(_response)
 
 
 def _check_status(status: object) -> int:

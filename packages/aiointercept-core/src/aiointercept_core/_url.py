@@ -57,6 +57,7 @@ def plain_url(text: str) -> URL | None:
     return URL(text) if _PLAIN.fullmatch(text) else None
 
 
+@lru_cache(maxsize=_MEMO_SIZE)
 def origin_of(url: URL) -> Origin:
     """Return the origin of a normalised, absolute `url`."""
     return Origin(url.scheme, url.raw_host or "", url.port)

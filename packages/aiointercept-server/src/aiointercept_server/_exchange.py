@@ -9,10 +9,10 @@ from aiohttp import web
 
 from aiointercept_core import ClosedConnection, Reply, Response
 
-from ._ready import ReadyReplies
+from ._ready import READY_REPLIES
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
-from ._wire import ClosedResponse, WireResponse, error_reply, error_text, send_reply
+from ._wire import ClosedResponse, error_reply, error_text, send_reply
 
 __all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
 
@@ -41,7 +41,6 @@ class Exchange:
     def __init__(self, owner: Owner, resends: ResendDetector) -> None:
         self._owner = owner
         self._resends = resends
-        self._ready = ReadyReplies()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, AiointerceptRequest)
@@ -62,13 +61,11 @@ class Exchange:
         try:
             answer = owner.answer(request)
             # Most are, and a coroutine costs as much as to find out which one.
-            if isinstance(answer, Response):
-                return self._ready.response(request, answer)
-            reply = await answer
+            reply = answer if isinstance(answer, Response) else await answer
         except BaseException as exc:
             reply = _reply_to_error(exc, request)
         if isinstance(reply, Response):
-            return WireResponse(reply)
+            return READY_REPLIES.response(request, reply)
         if guess and isinstance(reply, ClosedConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)

@@ -1,7 +1,7 @@
 """Replies that are sent again, as the bytes that go onto the wire.
 
-Most requests of a test get a reply that was registered once. To write its head anew for each takes longer than to find
-out which reply it is; so aiohttp writes it once and it is sent for a second, which is how long its Date is right.
+Most requests of a suite get one of a few replies. To write its head anew for each takes longer than to find out which
+reply it is; so aiohttp writes it once and it is sent for a second, which is how long its Date is right.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ from multidict import CIMultiDict
 from aiointercept_core import Response
 
 from ._clock import now
-from ._wire import JOINED_BODY, WireResponse
+from ._wire import WireResponse
 
-__all__ = ["ReadyReplies"]
+__all__ = ["READY_REPLIES", "ReadyReplies"]
 
-# How many replies of a mock are kept.
+# How many replies are kept, and up to which size of their bodies in bytes.
 _KEPT = 64
+_LARGEST = 16 * 1024
 
 
 class ReadyResponse(web.StreamResponse):
@@ -43,7 +44,7 @@ class ReadyResponse(web.StreamResponse):
 
 
 class ReadyReplies:
-    """The replies that a mock sent of late, each as a message once it is sent again."""
+    """The replies that were sent of late, each as a message once it is sent again. Lives on the server's thread."""
 
     def __init__(self) -> None:
         self._sent: dict[int, _Sent] = {}
@@ -52,7 +53,7 @@ class ReadyReplies:
         """Return what answers `request` with `reply`."""
         sent = self._sent.get(id(reply))
         if sent is None:
-            if len(reply.body) <= JOINED_BODY:
+            if len(reply.body) <= _LARGEST:
                 if len(self._sent) >= _KEPT:
                     self._sent.clear()
                 self._sent[id(reply)] = _Sent(reply)
@@ -100,3 +101,7 @@ async def _head(status_line: str, headers: CIMultiDict[str]) -> bytes:
     await writer.write_headers(status_line, headers)
     writer.send_headers()
     return memory.written
+
+
+# Of all mocks: a suite has the same replies in each of its tests.
+READY_REPLIES = ReadyReplies()

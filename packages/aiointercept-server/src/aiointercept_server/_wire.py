@@ -25,13 +25,13 @@ from aiointercept_core import Reply, Response, Stream
 
 from ._clock import now
 
-__all__ = ["JOINED_BODY", "ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
+__all__ = ["ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
 # A larger body is not copied to join it to its head, and goes out piece by piece: a transport copies what the socket
 # does not take at once, and stands still meanwhile.
-JOINED_BODY = 64 * 1024
+_JOINED_BODY = 64 * 1024
 _PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
@@ -120,7 +120,7 @@ class WireResponse(web.StreamResponse):
             return
         self._eof_sent = True
         body = b"" if self._is_bodiless else self._known or b""
-        if len(body) > JOINED_BODY:
+        if len(body) > _JOINED_BODY:
             writer.send_headers()
             pieces = memoryview(body)
             for start in range(0, len(body), _PIECE):
