@@ -34,6 +34,25 @@ _ACCEPT_PAUSE = 0.1
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 
+class _ListeningSocket(socket.socket):
+    """A TCP socket that tells its family and type at once.
+
+    Each `accept` asks for both, and to find the names of these two numbers takes longer than all else that it does.
+    """
+
+    __slots__ = ("_family",)
+
+    type = socket.SOCK_STREAM
+
+    def __init__(self, family: socket.AddressFamily) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self._family = family
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return self._family
+
+
 class Door:
     """A port on loopback for origins of `scheme`, which the kernel queues connections for from the beginning.
 
@@ -49,7 +68,7 @@ class Door:
         self._server: Server | None = None
         self._resends = ResendDetector(self._unused_connections)
         self._arriving: dict[socket.socket, asyncio.Task[None]] = {}
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket = _ListeningSocket(family)
         try:
             self._socket.bind((_LOOPBACK[family], 0))
             self._socket.listen(_BACKLOG)
