@@ -83,8 +83,8 @@ class Door:
     def serve(self, arrivals: Arrivals) -> None:
         """Begin to serve."""
         self._arrivals = arrivals
-        self.serves = True
         self._listen()
+        self.serves = True
 
     @property
     def is_busy(self) -> bool:
