@@ -60,8 +60,9 @@ class Door:
     else is called on the server's loop.
     """
 
-    def __init__(self, owner: Owner, scheme: str, family: socket.AddressFamily) -> None:
+    def __init__(self, owner: Owner, scheme: str, family: socket.AddressFamily, arrivals: Arrivals) -> None:
         self.serves = False
+        self._arrivals = arrivals
         self._owner = owner
         self._scheme = scheme
         # Made for the first connection.
@@ -80,9 +81,8 @@ class Door:
         self.address: tuple[str, int] = host, port
         self._descriptor = self._socket.fileno()
 
-    def serve(self, arrivals: Arrivals) -> None:
+    def serve(self) -> None:
         """Begin to serve."""
-        self._arrivals = arrivals
         self._listen()
         self.serves = True
 

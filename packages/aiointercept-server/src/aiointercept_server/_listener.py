@@ -28,7 +28,6 @@ class Listener:
     def __init__(self, owner: Owner, *, https: bool = False) -> None:
         self._owner = owner
         self._arrivals = SERVER_THREAD.arrivals()
-        self._loop = self._arrivals.loop
         self._lock = threading.Lock()
         self._doors: dict[tuple[str, socket.AddressFamily], Door] = {}
         self._closed = False
@@ -37,7 +36,7 @@ class Listener:
         SERVER_THREAD.open.add(self)
         try:
             for scheme in ("http", "https") if https else ("http",):
-                self._doors[scheme, socket.AF_INET] = Door(owner, scheme, socket.AF_INET)
+                self._doors[scheme, socket.AF_INET] = Door(owner, scheme, socket.AF_INET, self._arrivals)
         except BaseException:
             self.close()
             raise
@@ -103,15 +102,15 @@ class Listener:
                     "serve another port; start a mock in the child"
                 )
             if door is None:
-                door = self._doors[scheme, family] = Door(self._owner, scheme, family)
+                door = self._doors[scheme, family] = Door(self._owner, scheme, family, self._arrivals)
             if not door.serves:
-                door.serve(self._arrivals)
+                door.serve()
         return door
 
     def _begin(self, also: Callable[[], Awaitable[None]] | None) -> None:
         is_served = also is not None or any(door.serves for door in self._doors.values())
         if is_served and SERVER_THREAD.runs(self._arrivals):
-            self._loop.call_soon_threadsafe(self._close_doors, also)
+            self._arrivals.loop.call_soon_threadsafe(self._close_doors, also)
             return
         # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
         for door in self._doors.values():
@@ -129,9 +128,9 @@ class Listener:
         """Let what is left end by itself within so many turns of the loop, or else end it."""
         is_busy = any(door.is_busy for door in self._doors.values())
         if is_busy and turns:
-            self._loop.call_soon(self._go_on_closing, also, turns - 1)
+            self._arrivals.loop.call_soon(self._go_on_closing, also, turns - 1)
         elif is_busy or also is not None:
-            task = self._loop.create_task(self._finish_closing(also))
+            task = self._arrivals.loop.create_task(self._finish_closing(also))
             task.add_done_callback(lambda _: self._end())
         else:
             self._end()
