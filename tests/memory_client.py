@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from aiointercept_core import ClosedConnection, PlainRequest, Record, Registry, Response
+from aiointercept_core import CloseConnection, PlainRequest, Record, Registry, Response
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class MemoryClient:
         self, method: str, url: str | URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answer:
         reply = await self.registry.answer(made_request(method, url, headers=headers, body=body))
-        if isinstance(reply, ClosedConnection):
+        if isinstance(reply, CloseConnection):
             raise ConnectionError(reply.explanation)
         received = reply.body if isinstance(reply, Response) else b"".join([chunk async for chunk in reply.body])
         return Answer(reply.status, reply.reason, reply.headers, received)

@@ -7,7 +7,7 @@ import time
 import pytest
 from memory_client import MemoryClient, choose, made_request
 
-from aiointercept_core import ClosedConnection, Registry
+from aiointercept_core import CloseConnection, Registry
 
 USERS = "https://api.test/users?page=1"
 HEAD = f"nothing registered matches GET {USERS}"
@@ -156,7 +156,7 @@ async def test_a_miss_is_told_to_the_client_and_logged_once(registry, caplog):
 
 async def test_a_closed_connection_that_was_asked_for_is_not_logged(registry, caplog):
     registry.get(USERS, exception=True)
-    assert await registry.answer(made_request("GET", USERS)) == ClosedConnection()
+    assert await registry.answer(made_request("GET", USERS)) == CloseConnection()
     assert caplog.records == []
 
 

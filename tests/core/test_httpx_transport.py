@@ -7,7 +7,7 @@ import httpx
 import pytest
 from yarl import URL
 
-from aiointercept_core import CallbackResult, ClosedConnection, PlainRequest, Registry, Response
+from aiointercept_core import CallbackResult, CloseConnection, PlainRequest, Registry, Response
 
 
 class RegistryTransport(httpx.AsyncBaseTransport):
@@ -19,7 +19,7 @@ class RegistryTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread() or None
         reply = await self.registry.answer(PlainRequest(request.method, URL(str(request.url)), request.headers, body))
-        if isinstance(reply, ClosedConnection):
+        if isinstance(reply, CloseConnection):
             raise httpx.ReadError(reply.explanation or "the server closed the connection", request=request)
         extensions = {"reason_phrase": reply.reason.encode()} if reply.reason else {}
         headers = [*reply.headers.items()]

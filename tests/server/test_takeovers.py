@@ -6,8 +6,8 @@ from aiohttp import web
 from mock_server import Mock, connect, eventually
 from support import fetch
 
-from aiointercept_core import Stream
-from aiointercept_server import ClosedResponse, error_reply, send_reply
+from aiointercept_core import Stream, error_response
+from aiointercept_server import ClosedResponse, send_reply
 
 UPLOAD = b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 8\r\n"
 
@@ -48,7 +48,7 @@ async def test_it_may_send_a_reply_of_core(mock: Mock):
 
     async def serve(request):
         if request.path == "/error":
-            return await send_reply(request, error_reply(LookupError("told")))
+            return await send_reply(request, error_response(LookupError("told")))
         if request.path == "/closed":
             return ClosedResponse(request)
         return await send_reply(request, Stream(200, None, request.headers, chunks()))

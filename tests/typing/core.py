@@ -7,7 +7,7 @@ from yarl import URL
 
 from aiointercept_core import (
     CallbackResult,
-    ClosedConnection,
+    CloseConnection,
     MockResponse,
     PlainRequest,
     Registry,
@@ -15,6 +15,7 @@ from aiointercept_core import (
     Request,
     Response,
     Stream,
+    Upgrade,
     normalize_url,
 )
 
@@ -36,7 +37,7 @@ async def answering() -> None:
     registry: Registry[PlainRequest] = Registry()
     assert_type(registry.get("https://api.example.com/", payload=[1]), MockResponse)
     reply = await registry.answer(PlainRequest("GET", URL("https://api.example.com/")))
-    assert_type(reply, Response | Stream | ClosedConnection)
+    assert_type(reply, Response | Stream | CloseConnection | Upgrade)
     same: Reply = reply
     print(same)
     match reply:
@@ -48,7 +49,7 @@ async def answering() -> None:
         case Stream():
             async for chunk in reply.body:
                 assert_type(chunk, bytes)
-        case ClosedConnection(explanation):
+        case CloseConnection(explanation):
             assert_type(explanation, str | None)
     assert_type(registry.last_request, PlainRequest | None)
     assert_type(registry.requests["GET", "https://api.example.com/"], list[PlainRequest])

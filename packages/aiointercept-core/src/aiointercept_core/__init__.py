@@ -10,7 +10,19 @@ from ._journal import Journal, Record, RequestLog
 from ._mock_response import MockResponse
 from ._registration import MethodShortcuts, RegistrationOptions
 from ._registry import Registry
-from ._reply import Body, BodySource, CallbackResult, ClosedConnection, Reply, Response, Stream
+from ._reply import (
+    Body,
+    BodySource,
+    CallbackResult,
+    CloseConnection,
+    Reply,
+    Response,
+    Stream,
+    Upgrade,
+    UpgradedConnection,
+    error_response,
+    format_error,
+)
 from ._request import PlainRequest, Request, request_details
 from ._url import Origin, normalize_url, origin_of, plain_url
 
@@ -19,7 +31,7 @@ __all__ = [
     "BodySource",
     "CallAssertions",
     "CallbackResult",
-    "ClosedConnection",
+    "CloseConnection",
     "Journal",
     "MethodShortcuts",
     "MockResponse",
@@ -33,7 +45,11 @@ __all__ = [
     "RequestLog",
     "Response",
     "Stream",
+    "Upgrade",
+    "UpgradedConnection",
     "decode_body",
+    "error_response",
+    "format_error",
     "normalize_url",
     "origin_of",
     "plain_url",

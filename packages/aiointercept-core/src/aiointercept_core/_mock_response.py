@@ -7,13 +7,13 @@ from typing import Any
 from yarl import URL
 
 from ._matcher import ExactURL, Matcher
-from ._reply import ClosedConnection, Reply, Response
+from ._reply import CloseConnection, Reply, Response
 from ._request import Request, request_details
 from ._template import ReplyTemplate, template_from_result
 
 __all__ = ["MockResponse"]
 
-_CLOSED = ClosedConnection()
+_CLOSED = CloseConnection()
 
 
 class MockResponse:

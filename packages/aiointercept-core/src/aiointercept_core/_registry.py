@@ -19,7 +19,7 @@ from ._matcher import ExactURL, URLPattern
 from ._mock_response import MockResponse
 from ._queue import ReplyQueue
 from ._registration import MethodShortcuts, build_registration
-from ._reply import BodySource, ClosedConnection, Reply
+from ._reply import BodySource, CloseConnection, Reply
 from ._request import Request
 from ._url import Key, asked_origin, request_key
 from ._wording import shorten
@@ -191,7 +191,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
             return sorted((one for queue in queues for one in queue.responses), key=lambda one: one.position)
 
     async def answer(self, request: R) -> Reply:
-        """Record `request` and return the reply to it: `ClosedConnection` where nothing registered matches.
+        """Record `request` and return the reply to it: `CloseConnection` where nothing registered matches.
 
         What the user's callback or body function raises is raised.
         """
@@ -199,7 +199,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         if record.response is not None:
             return await record.response.reply(request)
         logger.warning("%s", record.explanation)
-        return ClosedConnection(record.explanation)
+        return CloseConnection(record.explanation)
 
     def assert_all_called(self) -> None:
         """Raise `AssertionError` if a registration that is not optional was never used."""

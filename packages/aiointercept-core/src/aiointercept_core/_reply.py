@@ -3,13 +3,26 @@
 A transport decides how each of them looks on its wire.
 """
 
+import traceback
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
-__all__ = ["Body", "BodySource", "CallbackResult", "ClosedConnection", "Reply", "Response", "Stream"]
+__all__ = [
+    "Body",
+    "BodySource",
+    "CallbackResult",
+    "CloseConnection",
+    "Reply",
+    "Response",
+    "Stream",
+    "Upgrade",
+    "UpgradedConnection",
+    "error_response",
+    "format_error",
+]
 
 Body: TypeAlias = str | bytes | AsyncIterable[bytes]
 BodySource: TypeAlias = Body | Callable[[], Body | Awaitable[Body]]
@@ -33,13 +46,32 @@ class Stream(NamedTuple):
     body: AsyncIterable[bytes]
 
 
-class ClosedConnection(NamedTuple):
+class CloseConnection(NamedTuple):
     """No reply: the connection is closed; `explanation` says why when nothing was registered for the request."""
 
     explanation: str | None = None
 
 
-Reply: TypeAlias = Response | Stream | ClosedConnection
+class UpgradedConnection(Protocol):
+    """The client's connection after it has left HTTP."""
+
+    async def receive(self) -> bytes:
+        """Return the next bytes from the client, `b""` at the end."""
+
+    async def send(self, data: bytes) -> None:
+        """Send `data` to the client."""
+
+
+class Upgrade(NamedTuple):
+    """A reply after which the connection leaves HTTP: `run` uses it, and it is closed when `run` returns."""
+
+    status: int
+    reason: str | None
+    headers: CIMultiDictProxy[str]
+    run: Callable[[UpgradedConnection], Awaitable[None]]
+
+
+Reply: TypeAlias = Response | Stream | CloseConnection | Upgrade
 
 
 @dataclass(slots=True)
@@ -59,3 +91,15 @@ class CallbackResult:
     headers: Mapping[str, str] | None = None
     response_class: Any = None
     reason: str | None = None
+
+
+def error_response(error: BaseException) -> Response:
+    """Return the reply that reports `error` to the client: status 500 with the traceback as text."""
+    headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})
+    return Response(500, None, CIMultiDictProxy(headers), format_error(error).encode())
+
+
+def format_error(error: BaseException) -> str:
+    """Return the traceback of `error`, with characters that cannot be encoded escaped."""
+    text = "".join(traceback.format_exception(error))
+    return text.encode("utf-8", "backslashreplace").decode()

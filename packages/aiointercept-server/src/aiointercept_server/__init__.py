@@ -7,7 +7,7 @@ from ._application import application
 from ._exchange import Answer, Owner, Takeover
 from ._listener import Listener
 from ._request import AiointerceptRequest
-from ._wire import ClosedResponse, error_reply, error_text, send_reply
+from ._wire import ClosedResponse, send_reply
 
 __all__ = [
     "AiointerceptRequest",
@@ -17,7 +17,5 @@ __all__ = [
     "Owner",
     "Takeover",
     "application",
-    "error_reply",
-    "error_text",
     "send_reply",
 ]

@@ -7,12 +7,12 @@ from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
-from aiointercept_core import ClosedConnection, Reply, Response
+from aiointercept_core import CloseConnection, Reply, Response, error_response, format_error
 
 from ._ready import READY_REPLIES
 from ._request import AiointerceptRequest
 from ._resend import ResendDetector
-from ._wire import ClosedResponse, error_reply, error_text, send_reply
+from ._wire import ClosedResponse, send_reply
 
 __all__ = ["Answer", "Exchange", "Owner", "Takeover", "exchange"]
 
@@ -66,7 +66,7 @@ class Exchange:
             reply = _reply_to_error(exc, request)
         if isinstance(reply, Response):
             return READY_REPLIES.response(request, reply)
-        if guess and isinstance(reply, ClosedConnection):
+        if guess and isinstance(reply, CloseConnection):
             self._resends.closing(request)
         return await send_reply(request, reply)
 
@@ -94,5 +94,5 @@ def _reply_to_error(error: BaseException, request: AiointerceptRequest) -> Reply
     if isinstance(error, asyncio.CancelledError):
         raise error
     # Whatever else it is: a `SystemExit` would end the thread on which all mocks of the process are served.
-    logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(error))
-    return error_reply(error)
+    logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))
+    return error_response(error)

@@ -11,7 +11,6 @@ import logging
 import socket
 import struct
 import sys
-import traceback
 from collections.abc import AsyncIterable, Awaitable, Callable
 from email.utils import formatdate
 from typing import TypeAlias
@@ -19,13 +18,13 @@ from typing import TypeAlias
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
-from aiointercept_core import Reply, Response, Stream
+from aiointercept_core import Reply, Response, Stream, error_response, format_error
 
 from ._clock import now
 
-__all__ = ["ClosedResponse", "WireResponse", "error_reply", "error_text", "send_reply"]
+__all__ = ["ClosedResponse", "WireResponse", "send_reply"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -160,18 +159,6 @@ async def send_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespon
     return ClosedResponse(request)
 
 
-def error_reply(error: BaseException) -> Response:
-    """Return the reply that tells the client of `error`: 500 with the traceback as text."""
-    headers = CIMultiDict({hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"})
-    return Response(500, None, CIMultiDictProxy(headers), error_text(error).encode())
-
-
-def error_text(error: BaseException) -> str:
-    """Return the traceback of `error`, with what no encoding takes escaped."""
-    text = "".join(traceback.format_exception(error))
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamResponse:
     response = WireResponse(reply)
     if _is_bodiless(request, reply.status):
@@ -197,9 +184,9 @@ async def _send_stream(request: web.BaseRequest, reply: Stream) -> web.StreamRes
         if transport is None or transport.is_closing():
             # The client left.
             return ClosedResponse(request)
-        logger.error("the body of the reply to %s %s failed:\n%s", request.method, request.url, error_text(exc))
+        logger.error("the body of the reply to %s %s failed:\n%s", request.method, request.url, format_error(exc))
         if not response.prepared:
-            return await send_reply(request, error_reply(exc))
+            return await send_reply(request, error_response(exc))
         # Too late for a status: a body cut short is what tells the client.
         if response.ends_with_connection:
             _reset(transport)

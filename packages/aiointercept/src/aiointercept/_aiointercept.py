@@ -15,9 +15,10 @@ from aiointercept_core import (
     MethodShortcuts,
     MockResponse,
     Registry,
+    format_error,
 )
 from aiointercept_dns import Passthrough, is_ip_address
-from aiointercept_server import AiointerceptRequest, error_text
+from aiointercept_server import AiointerceptRequest
 
 from ._decorator import decorate
 from ._home import running_loop
@@ -330,7 +331,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             errors = []
         if exc is not None:
             for error in errors:
-                exc.add_note("a callback raised as well:\n" + error_text(error))
+                exc.add_note("a callback raised as well:\n" + format_error(error))
             return
         if len(errors) == 1:
             raise errors[0]

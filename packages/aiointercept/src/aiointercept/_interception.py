@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import ServerDisconnectedError, web
 from yarl import URL
 
-from aiointercept_core import ClosedConnection, Record, Registry, Reply, Response, Stream
+from aiointercept_core import CloseConnection, Record, Registry, Reply, Response, Stream, error_response, format_error
 from aiointercept_dns import (
     REAL_NETWORK,
     Address,
@@ -29,8 +29,6 @@ from aiointercept_server import (
     ClosedResponse,
     Listener,
     Takeover,
-    error_reply,
-    error_text,
     send_reply,
 )
 
@@ -179,7 +177,7 @@ class Interception:
             reply = await self._reply(record)
         finally:
             record.request.origin = None
-        if not isinstance(reply, ClosedConnection):
+        if not isinstance(reply, CloseConnection):
             record.status = reply.status
         record.seconds = _clock() - received
         return reply
@@ -194,14 +192,14 @@ class Interception:
         try:
             reply = await response.reply(request)
         except CallbackCancelledError:
-            reply = ClosedConnection()
+            reply = CloseConnection()
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
             return self._answer_error(exc, request)
         if isinstance(reply, Stream):
             return reply._replace(body=self._watch(reply.body))
-        if isinstance(reply, ClosedConnection):
+        if isinstance(reply, CloseConnection):
             _fail(request, ServerDisconnectedError())
         return reply
 
@@ -211,11 +209,11 @@ class Interception:
 
     def _answer_error(self, error: BaseException, request: AiointerceptRequest) -> Response:
         self._note_error(error, request)
-        return error_reply(error)
+        return error_response(error)
 
     def _note_error(self, error: BaseException, request: AiointerceptRequest) -> None:
         self.errors.append(error)
-        logger.error("answering %s %s failed:\n%s", request.method, request.url, error_text(error))
+        logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))
 
     async def _answer_miss(self, record: Record[AiointerceptRequest]) -> Reply:
         request = record.request
@@ -225,10 +223,10 @@ class Interception:
                 return _as_stream(await self._forwarded(request, request.raw_body))
             except Exception as exc:
                 _fail(request, exc)
-                return ClosedConnection()
+                return CloseConnection()
         logger.warning("%s", record.explanation)
         _fail(request, self._miss_error(record))
-        return ClosedConnection(record.explanation)
+        return CloseConnection(record.explanation)
 
     def _miss_error(self, record: Record[AiointerceptRequest]) -> Exception:
         """Return what the caller gets for a request that nothing registered matches."""
@@ -291,7 +289,7 @@ class Interception:
 def _note_orphan(errors: list[BaseException], error: BaseException) -> None:
     """Note what a callback raised whose client did not wait for it."""
     errors.append(error)
-    logger.error("a callback failed after its client had left:\n%s", error_text(error))
+    logger.error("a callback failed after its client had left:\n%s", format_error(error))
 
 
 def _as_stream(forwarded: Forwarded) -> Stream:

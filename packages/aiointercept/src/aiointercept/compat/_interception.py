@@ -12,15 +12,16 @@ from yarl import URL
 
 from aiointercept_core import (
     CallbackResult,
-    ClosedConnection,
+    CloseConnection,
     MockResponse,
     Record,
     Registry,
     Reply,
+    error_response,
     request_details,
 )
 from aiointercept_dns import Address, Attempt, Location, OutgoingRequest
-from aiointercept_server import AiointerceptRequest, Takeover, error_reply
+from aiointercept_server import AiointerceptRequest, Takeover
 
 from .._interception import Interception
 from .._place import CallbackCancelledError
@@ -138,7 +139,7 @@ class CompatInterception(Interception):
         try:
             return await self._reply_of(response, request)
         except CallbackCancelledError:
-            return ClosedConnection()
+            return CloseConnection()
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
@@ -208,9 +209,9 @@ def _expected(request: AiointerceptRequest) -> ExpectedCall | None:
 def _raise_at_caller(error: BaseException, request: AiointerceptRequest) -> Reply:
     """Have the caller get `error` itself; a client that is not aiohttp is told of it."""
     if not isinstance(request.origin, Attempt):
-        return error_reply(error)
+        return error_response(error)
     request.origin.fail(error)
-    return ClosedConnection()
+    return CloseConnection()
 
 
 def _change_class(attempt: Attempt, response_class: type[ClientResponse]) -> None:
