@@ -45,7 +45,7 @@ async def one_chunk():
         {"callback": "name"},
         {"exception": "broken"},
     ],
-    ids=lambda options: ", ".join(options),
+    ids=", ".join,
 )
 def test_an_error_of_core_comes_through_unchanged(m, options):
     def error_of(add):
@@ -82,7 +82,9 @@ async def test_a_callback_that_returns_no_callback_result():
     m = await aiointercept().start()
     m.get(f"{m.server_url}/", callback=returns_nonsense)
     assert (await fetch(m.server_url)).status == 500
-    with pytest.raises(TypeError, match=r"callback <function .*returns_nonsense.*CallbackResult, got \{'status': 200\}"):
+    with pytest.raises(
+        TypeError, match=r"callback <function .*returns_nonsense.*CallbackResult, got \{'status': 200\}"
+    ):
         await m.stop()
 
 

@@ -234,7 +234,10 @@ async def test_a_retry_towards_a_real_server_takes_place_and_is_no_second_record
             request.transport.abort()
         return web.Response(status=201)
 
-    async with real_server(close_first) as real, ClientSession(connector=TCPConnector(resolver=Names())) as session:
-        async with aiointercept(mock_external_urls=True, **options) as m:
-            assert await status_of(session, f"http://api.example:{real.port}/") == 201
-            assert (len(real.hits), m.call_count) == (2, recorded)
+    async with (
+        real_server(close_first) as real,
+        ClientSession(connector=TCPConnector(resolver=Names())) as session,
+        aiointercept(mock_external_urls=True, **options) as m,
+    ):
+        assert await status_of(session, f"http://api.example:{real.port}/") == 201
+        assert (len(real.hits), m.call_count) == (2, recorded)
