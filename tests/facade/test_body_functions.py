@@ -165,24 +165,6 @@ async def test_a_generator_is_closed_when_the_block_is_left():
             await response.read()
 
 
-@pytest.mark.parametrize("status", [204, 304])
-async def test_a_generator_of_a_reply_without_a_body_is_not_begun(status):
-    begun = []
-
-    async def body():
-        begun.append(None)
-        yield b"never sent"
-
-    async with aiointercept() as m, aiohttp.ClientSession() as session:
-        m.get(f"{m.server_url}/", body=body, status=status)
-        m.get(f"{m.server_url}/next", body="next")
-        async with session.get(m.server_url) as response:
-            assert (response.status, await response.read()) == (status, b"")
-        async with session.get(f"{m.server_url}/next") as response:
-            assert await response.text() == "next"
-        assert begun == []
-
-
 async def test_a_generator_may_have_a_timeout_across_its_chunks():
     """Every step of a generator runs in one task, as `asyncio.timeout` and task groups need it."""
     tasks = set()
@@ -275,22 +257,20 @@ async def test_pytest_fail_in_a_generator_fails_the_test():
         await m.stop()
 
 
-@pytest.mark.parametrize("chunk", ["text", None, 3])
-async def test_a_chunk_that_is_no_bytes_is_an_error(chunk):
+async def test_a_chunk_that_is_no_bytes_is_an_error():
     async def body():
-        yield chunk
+        yield "text"
 
     m = await aiointercept().start()
     m.get(f"{m.server_url}/", body=body)
     assert (await fetch(m.server_url)).status == 500
-    with pytest.raises(TypeError, match=rf"expected the async iterable to yield bytes, got {chunk!r}"):
+    with pytest.raises(TypeError, match=r"expected the async iterable to yield bytes, got 'text'"):
         await m.stop()
 
 
-@pytest.mark.parametrize("returned", [None, 3, {"a": 1}])
-async def test_a_body_function_that_returns_no_body_is_an_error(returned):
+async def test_a_body_function_that_returns_no_body_is_an_error():
     m = await aiointercept().start()
-    m.get(f"{m.server_url}/", body=lambda: returned)
+    m.get(f"{m.server_url}/", body=lambda: None)
     assert (await fetch(m.server_url)).status == 500
     with pytest.raises(TypeError, match=r"expected the function to return str, bytes or an async iterable"):
         await m.stop()
@@ -307,6 +287,24 @@ async def test_raise_callback_errors_false_is_for_bodies_too(caplog):
     assert "BodyError: told" in caplog.text
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_generator_of_a_reply_without_a_body_is_not_begun(status):
+    begun = []
+
+    async def body():
+        begun.append(None)
+        yield b"never sent"
+
+    async with aiointercept() as m, aiohttp.ClientSession() as session:
+        m.get(f"{m.server_url}/", body=body, status=status)
+        m.get(f"{m.server_url}/next", body="next")
+        async with session.get(m.server_url) as response:
+            assert (response.status, await response.read()) == (status, b"")
+        async with session.get(f"{m.server_url}/next") as response:
+            assert await response.text() == "next"
+        assert begun == []
+
+
 async def test_empty_chunks_do_not_end_the_body():
     async def body():
         yield b""
@@ -317,14 +315,3 @@ async def test_empty_chunks_do_not_end_the_body():
     async with aiointercept() as m:
         m.get(f"{m.server_url}/", body=body)
         assert (await fetch(m.server_url)).text == "first last"
-
-
-async def test_a_stream_with_a_content_length_is_sent_with_it():
-    async def body():
-        yield b"four"
-
-    async with aiointercept() as m:
-        m.get(f"{m.server_url}/", body=body, headers={"Content-Length": "4"})
-        reply = await fetch(m.server_url)
-        assert (reply.text, reply.headers["Content-Length"]) == ("four", "4")
-        assert "Transfer-Encoding" not in reply.headers

@@ -296,22 +296,6 @@ async def test_a_callback_that_cancels_itself_closes_the_connection_and_is_no_er
             await fetch(m.server_url)
 
 
-async def test_a_contradiction_in_what_a_callback_returns_is_its_error():
-    m = await aiointercept().start()
-    result = CallbackResult(body=b"plain", headers={"Content-Encoding": "gzip"})
-    m.get(f"{m.server_url}/", callback=lambda url, **kwargs: result)
-    reply = await fetch(m.server_url)
-    assert reply.status == 500
-    with pytest.raises(ValueError, match="Content-Encoding 'gzip'"):
-        await m.stop()
-
-
-async def test_an_unmatched_request_is_no_error():
-    async with aiointercept() as m:
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await fetch(m.server_url)
-
-
 async def test_errors_from_many_threads_and_clients_all_arrive():
     m = await aiointercept().start()
     m.get(f"{m.server_url}/", callback=raising(FirstError(), is_async=False), repeat=True)

@@ -100,21 +100,6 @@ async def test_a_callback_is_called_with_the_request():
         assert data == b'{"n": [1]}'
 
 
-async def test_without_a_body_json_and_data_are_none():
-    calls = []
-
-    def callback(url, **kwargs):
-        calls.append(kwargs)
-        return CallbackResult()
-
-    async with aiointercept() as m:
-        m.get(f"{m.server_url}/", callback=callback)
-        await fetch(m.server_url)
-        assert calls[0]["json"] is None
-        assert calls[0]["data"] is None
-        assert calls[0]["query"] == {}
-
-
 @pytest.mark.parametrize(
     "url", ["https://api.example.com/x?a=1", "http://api.example.com/x?a=1", "https://api.example.com:8443/"]
 )

@@ -64,18 +64,6 @@ async def test_a_localhost_origin_has_a_scheme():
         assert (await fetch(f"http://localhost:{real.port}/")).text == "real GET /"
 
 
-async def test_a_bare_address_reaches_its_server_and_the_registration_warns(caplog):
-    async with real_server() as real, aiointercept(mock_external_urls=True) as m:
-        with caplog.at_level(logging.WARNING, "aiointercept"):
-            m.get(f"http://127.0.0.1:{real.port}/", body="mocked")
-        assert "bare IP addresses reach their own server" in caplog.text
-        assert (await fetch(f"http://127.0.0.1:{real.port}/")).text == "real GET /"
-        caplog.clear()
-        m.get(f"{m.server_url}/", body="mocked")
-        assert not caplog.records
-        assert (await fetch(f"{m.server_url}/")).text == "mocked"
-
-
 @pytest.mark.parametrize("url", ["http://nobody.example/x?y=1", "https://nobody.example:8443/x?y=1"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_what_nobody_claims_is_told_without_a_look_at_the_network(url, method, caplog):
@@ -96,16 +84,6 @@ async def test_what_nobody_claims_is_told_without_a_look_at_the_network(url, met
     # The explanation is all there is to see: no disconnect that carried it.
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-
-
-async def test_a_used_up_registration_is_named():
-    async with aiointercept(mock_external_urls=True) as m:
-        m.get("https://api.example/x", repeat=2)
-        for _ in range(2):
-            await fetch("https://api.example/x")
-        with pytest.raises(aiohttp.ServerDisconnectedError, match="used up after 2 calls"):
-            await fetch("https://api.example/x")
-        assert m.call_count == 3
 
 
 async def test_an_empty_mock_takes_everything():

@@ -9,7 +9,7 @@ import threading
 import aiohttp
 import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
-from support import Names, fetch, real_server
+from support import Names, real_server
 
 from aiointercept import aiointercept
 
@@ -138,23 +138,6 @@ async def test_passthrough_of_an_inner_mock_lets_out_what_an_outer_one_claims():
             assert await who(session, url) == "real GET /"
 
 
-async def test_sixty_four_deep():
-    depth = 64
-    async with ClientSession() as session, contextlib.AsyncExitStack() as stack:
-        mocks = [
-            await stack.enter_async_context(aiointercept(mock_external_urls=True, passthrough=["out.example"]))
-            for _ in range(depth)
-        ]
-        for number, mock in enumerate(mocks):
-            mock.get(f"https://m{number}.example/", body=str(number))
-            mock.get("https://all.example/", body=str(number))
-        answers = [await who(session, f"https://m{number}.example/") for number in range(depth)]
-        assert answers == [str(number) for number in range(depth)]
-        assert await who(session, "https://all.example/") == str(depth - 1)
-        assert await who(session, "https://none.example/") == "nobody"
-        assert [mock.call_count for mock in mocks] == [1] * (depth - 1) + [3]
-
-
 async def test_loops_and_threads_at_once():
     """Each thread has a mock and an origin of its own; they share the process, and so the patches."""
     together = threading.Barrier(4)
@@ -179,59 +162,3 @@ async def test_loops_and_threads_at_once():
     for thread in threads:
         await asyncio.to_thread(thread.join)
     assert answers == [True] * 40
-
-
-async def test_a_mock_of_one_thread_serves_another():
-    def ask() -> None:
-        texts.append(asyncio.run(fetch("https://api.example/")).text)
-
-    texts: list[str] = []
-    async with aiointercept(mock_external_urls=True) as m:
-        m.get("https://api.example/", body="from the other loop")
-        await asyncio.to_thread(ask)
-    assert texts == ["from the other loop"]
-
-
-async def test_a_mock_that_cannot_start_leaves_the_others_alone(monkeypatch):
-    async with aiointercept(mock_external_urls=True) as m, ClientSession() as session:
-        m.get("https://api.example/", body="still here", repeat=True)
-        with pytest.raises(RuntimeError, match="expected a mock that is not running"):
-            m.start()
-        assert await who(session, "https://api.example/") == "still here"
-    monkeypatch.delattr(aiohttp.ClientRequest, "connection_key")
-    with pytest.raises(RuntimeError, match=rf"aiohttp {aiohttp.__version__} cannot be redirected"):
-        await aiointercept(mock_external_urls=True).start()
-
-
-async def test_a_block_that_is_cancelled_or_raises_leaves_nothing():
-    before = classes()
-
-    async def block(then) -> None:
-        async with aiointercept(mock_external_urls=True), aiointercept(mock_external_urls=True):
-            entered.set()
-            await then()
-
-    async def fail() -> None:
-        raise ZeroDivisionError
-
-    entered = asyncio.Event()
-    with pytest.raises(ZeroDivisionError):
-        await block(fail)
-    assert classes() == before
-    entered.clear()
-    task = asyncio.create_task(block(lambda: asyncio.sleep(60)))
-    await entered.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert classes() == before
-
-
-async def test_stop_that_is_cancelled_has_taken_the_patches_out():
-    before = classes()
-    mock = await aiointercept(mock_external_urls=True).start()
-    stopping = asyncio.ensure_future(mock.stop())
-    stopping.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await stopping
-    assert classes() == before

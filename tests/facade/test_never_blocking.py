@@ -14,14 +14,14 @@ from aiointercept import CallbackResult, aiointercept
 MODES = pytest.mark.parametrize("external", [False, True], ids=["default", "external"])
 
 
-async def use(m):
+async def use(m, external):
     async def async_callback(url, **kwargs):
         return CallbackResult(body="async")
 
     async def body():
         yield b"stream"
 
-    base = "https://api.example.com" if m._external else m.server_url
+    base = "https://api.example.com" if external else m.server_url
     m.get(f"{base}/static", body="static")
     m.get(f"{base}/sync", callback=lambda url, **kwargs: CallbackResult(body="sync"))
     m.get(f"{base}/async", callback=async_callback)
@@ -40,17 +40,17 @@ async def test_a_block_in_a_running_loop(external, sync_block):
         for _ in range(2):
             if sync_block:
                 with aiointercept(external) as m:
-                    await use(m)
+                    await use(m, external)
             else:
                 async with aiointercept(external) as m:
-                    await use(m)
+                    await use(m, external)
 
 
 @MODES
 async def test_start_and_stop_in_a_running_loop(external):
     with blockbuster_ctx():
         m = await aiointercept(external).start()
-        await use(m)
+        await use(m, external)
         await m.stop()
         m.start()
         m.stop()

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from support import fetch, real_server
+from support import fetch
 
 from aiointercept import CallbackResult, aiointercept
 
@@ -28,20 +28,10 @@ class Scene:
         """Begin a request that will not be answered."""
         self.pending.append(asyncio.ensure_future(self.session.get(self.url + path)))
 
-    async def response(self, path="/"):
-        response = await self.session.get(self.url + path)
-        self.open.append(response)
-        return response
-
-    async def connect(self):
-        _, writer = await asyncio.open_connection(self.m.server_host, self.m.server_port)
-        self.open.append(writer)
-        return writer
-
     def close(self):
         self.gate.set()
-        for writer_or_response in self.open:
-            writer_or_response.close()
+        for response in self.open:
+            response.close()
 
     async def asked(self):
         async with asyncio.timeout(5):
@@ -90,40 +80,10 @@ async def open_stream(scene):
         await asyncio.Event().wait()
 
     scene.m.get(f"{scene.url}/", body=body)
-    response = await scene.response()
+    response = await scene.session.get(f"{scene.url}/")
+    scene.open.append(response)
     assert await response.content.readany() == b"first"
     scene.pending.append(asyncio.ensure_future(response.read()))
-
-
-async def stream_that_never_ends(scene):
-    async def body():
-        while True:
-            yield b"x" * 65536
-
-    scene.m.get(f"{scene.url}/", body=body)
-    response = await scene.response()
-    assert await response.content.readany()
-
-
-async def unread_response(scene):
-    scene.m.get(f"{scene.url}/", body=b"x" * 50_000_000)
-    response = await scene.response()
-    assert response.status == 200
-
-
-async def idle_connection(scene):
-    scene.m.get(f"{scene.url}/")
-    async with scene.session.get(f"{scene.url}/") as response:
-        await response.read()
-
-
-async def connection_without_a_request(scene):
-    await scene.connect()
-
-
-async def half_a_request(scene):
-    writer = await scene.connect()
-    writer.write(b"POST / HTTP/1.1\r\nHost: api.example.com\r\nContent-Length: 10\r\n\r\nhalf")
 
 
 async def upload_under_way(scene):
@@ -142,11 +102,6 @@ SCENES = [
     hanging_sync_callback,
     queue_of_sync_callbacks,
     open_stream,
-    stream_that_never_ends,
-    unread_response,
-    idle_connection,
-    connection_without_a_request,
-    half_a_request,
     upload_under_way,
 ]
 
@@ -204,26 +159,3 @@ def test_leaving_a_sync_block_is_quick():
     client.join(5)
     gate.set()
     assert len(outcome) == 1
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-async def test_a_task_that_waits_for_its_answer_never_reaches_the_real_network(method):
-    async with real_server() as real:
-        url = f"{real.url}/x"
-        entered = asyncio.Event()
-
-        async def callback(url, **kwargs):
-            entered.set()
-            await asyncio.Event().wait()
-
-        async with aiohttp.ClientSession() as session:
-            async with aiointercept(True) as m:
-                m.add(url, method, callback=callback)
-                task = asyncio.ensure_future(session.request(method, url))
-                await entered.wait()
-            with pytest.raises(aiohttp.ServerDisconnectedError):
-                await task
-            assert real.hits == []
-            # A new call is the user's own: the mock is gone, and this is the real network.
-            async with session.request(method, url) as response:
-                assert await response.text() == f"real {method} /x"

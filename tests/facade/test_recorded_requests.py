@@ -1,14 +1,12 @@
 """What is recorded of a request, and that it stays readable: after the reply, after `stop()`, on any loop."""
 
 import asyncio
-import gzip
 import json
 import re
 
 import aiohttp
 import pytest
-from aiohttp import web
-from support import fetch, raw_exchange
+from support import fetch
 from yarl import URL
 
 from aiointercept import AiointerceptRequest, aiointercept
@@ -24,20 +22,9 @@ async def recorded(method="POST", path="/", **options):
     return m.last_request
 
 
-async def test_a_recorded_request_is_a_real_request_of_aiohttp():
-    request = await recorded(path="/a/b?c=d", json={"n": 1}, headers={"X-A": "1"})
-    assert isinstance(request, AiointerceptRequest)
-    assert isinstance(request, web.Request)
-    assert request.method == "POST"
-    assert request.path == "/a/b"
-    assert request.query == {"c": "d"}
-    assert request.headers["x-a"] == "1"
-    assert request.content_type == "application/json"
-    assert request.cookies == {}
-
-
 async def test_the_body_is_readable_after_stop_again_and_again():
     request = await recorded(data=json.dumps({"n": 1}))
+    assert isinstance(request, AiointerceptRequest)
     for _ in range(2):
         assert await request.read() == b'{"n": 1}'
         assert await request.text() == '{"n": 1}'
@@ -74,51 +61,6 @@ async def test_multipart_fields_are_readable_after_stop():
         assert fields["file"].file.read() == b"\x00\xff" * 1000
     parts = [part.name async for part in await request.multipart()]
     assert parts == ["name", "file"]
-
-
-@pytest.mark.parametrize(
-    ("options", "captured"),
-    [
-        ({}, None),
-        ({"data": b""}, None),
-        ({"data": b"x"}, b"x"),
-        ({"json": None}, None),
-        ({"json": {}}, b"{}"),
-        ({"data": {"a": "1"}}, b"a=1"),
-    ],
-    ids=str,
-)
-async def test_captured_body_is_bytes_or_none_where_there_was_no_body(options, captured):
-    request = await recorded(**options)
-    assert request.captured_body == captured
-    assert request.kwargs["data"] == captured
-    assert await request.read() == (captured or b"")
-
-
-async def test_kwargs_hold_what_a_callback_gets():
-    request = await recorded(path="/x?b=2&a=1&a=0", json=[1], headers={"X-A": "1"})
-    assert set(request.kwargs) == {"headers", "query", "json", "data"}
-    assert request.kwargs["headers"] == request.headers
-    assert request.kwargs["query"] == {"b": ["2"], "a": ["1", "0"]}
-    assert request.kwargs["json"] == [1]
-    assert request.kwargs["data"] == b"[1]"
-
-
-async def test_a_compressed_upload_is_captured_decoded():
-    body = gzip.compress(b'{"n": 1}')
-    request = await recorded(data=body, headers={"Content-Encoding": "gzip"})
-    assert request.captured_body == b'{"n": 1}'
-    assert request.headers["Content-Encoding"] == "gzip"
-
-
-async def test_a_chunked_upload_is_captured_whole():
-    async def upload():
-        for n in range(3):
-            yield f"{n}".encode()
-
-    request = await recorded(data=upload())
-    assert request.captured_body == b"012"
-    assert request.headers["Transfer-Encoding"] == "chunked"
 
 
 @pytest.mark.parametrize(
@@ -181,22 +123,11 @@ async def test_unmatched_requests_and_those_with_an_exception_are_recorded():
         assert m.last_request.captured_body == b"sent"
 
 
-@pytest.mark.parametrize("method", ["PURGE", "PROPFIND", "M-SEARCH", "QUERY"])
-async def test_any_method_is_answered_and_recorded(method):
+async def test_any_method_is_answered_and_recorded():
     async with aiointercept(mock_external_urls=True) as m:
-        m.add("https://api.example.com/x", method.lower(), body="done")
-        assert (await fetch("https://api.example.com/x", method)).text == "done"
-        m.assert_called_once_with("https://api.example.com/x", method)
-
-
-async def test_headers_are_recorded_exactly_as_sent():
-    async with aiointercept() as m:
-        m.get(ANY_URL)
-        sent = [("Host", "api.example.com"), ("x-LOWER", "1"), ("X-Dup", "a"), ("X-Dup", "b"), ("Connection", "close")]
-        lines = "".join(f"{name}: {value}\r\n" for name, value in sent)
-        await raw_exchange(m.server_port, f"GET /x HTTP/1.1\r\n{lines}\r\n".encode())
-        assert [(name, value) for name, value in m.last_request.headers.items()] == sent
-        assert [(name.decode(), value.decode()) for name, value in m.last_request.raw_headers] == sent
+        m.add("https://api.example.com/x", "m-search", body="done")
+        assert (await fetch("https://api.example.com/x", "M-SEARCH")).text == "done"
+        m.assert_called_once_with("https://api.example.com/x", "M-SEARCH")
 
 
 async def test_an_upload_that_is_broken_off_is_recorded_with_what_came_and_uses_no_reply():

@@ -1,4 +1,4 @@
-"""Clocks that tests stop or move, and sleeps that they replace, concern neither the mock's replies nor its end."""
+"""Clocks that tests stop or move, and sleeps that they replace, delay neither the mock's replies nor its end."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import aiohttp
 import freezegun
@@ -36,6 +37,12 @@ def freezegun_moved():
 
 
 @contextlib.contextmanager
+def freezegun_with_real_loops():
+    with freezegun.freeze_time(FUTURE, real_asyncio=True):
+        yield
+
+
+@contextlib.contextmanager
 def time_machine_stopped():
     with time_machine.travel(FUTURE, tick=False):
         assert time.time() == FUTURE.timestamp()
@@ -43,8 +50,8 @@ def time_machine_stopped():
 
 
 @contextlib.contextmanager
-def replaced():
-    """The functions themselves, for the whole process; it is noted who of the server's thread calls them."""
+def functions_stopped():
+    """Replace the functions themselves, for the whole process, and note calls from the mock's threads."""
     calls = []
 
     def note(name, value):
@@ -65,12 +72,37 @@ def replaced():
     assert calls == []
 
 
-PATCHERS = [freezegun_stopped, freezegun_moved, time_machine_stopped, replaced]
+@contextlib.contextmanager
+def functions_that_go_backwards():
+    now = 1e9
+
+    def step():
+        nonlocal now
+        now -= 1e4
+        return now
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in ("time", "monotonic", "perf_counter"):
+            monkeypatch.setattr(time, name, step)
+        yield
+
+
+PATCHERS = pytest.mark.parametrize(
+    "patcher",
+    [
+        freezegun_stopped,
+        freezegun_moved,
+        freezegun_with_real_loops,
+        time_machine_stopped,
+        functions_stopped,
+        functions_that_go_backwards,
+    ],
+)
 
 
 @pytest.fixture(autouse=True)
 def _in_good_time():
-    """Have what waits for ever fail; the kernel's timer is the one clock that nobody replaces."""
+    """Fail a test that waits for ever, by the kernel's timer, which nothing replaces."""
 
     def give_up(number, frame):
         raise TimeoutError("it waits for ever")
@@ -95,28 +127,30 @@ async def body():
     yield b'eam"'
 
 
-async def use(m):
-    """Ask for each kind of reply."""
-    m.get(f"{BASE}/static", payload="static")
-    m.get(f"{BASE}/sync", callback=answer_sync)
-    m.get(f"{BASE}/async", callback=answer)
-    m.get(f"{BASE}/stream", body=body)
-    m.get(f"{BASE}/closed", exception=True)
+async def use(m, base=BASE):
+    """Ask for each kind of reply. The test's own loop has no timers meanwhile, so nothing here may need one."""
+    m.get(f"{base}/static", payload="static")
+    m.get(f"{base}/sync", callback=answer_sync)
+    m.get(f"{base}/async", callback=answer)
+    m.get(f"{base}/stream", body=body)
+    m.get(f"{base}/closed", exception=True)
     for kind in ("static", "sync", "async", "stream"):
-        assert (await fetch(f"{BASE}/{kind}")).json == kind
+        assert (await fetch(f"{base}/{kind}")).json == kind
     for path in ("closed", "unmatched"):
         with pytest.raises(aiohttp.ServerDisconnectedError):
-            await fetch(f"{BASE}/{path}")
+            await fetch(f"{base}/{path}")
     assert m.call_count == 6
     m.clear()
 
 
-@pytest.mark.parametrize("patcher", PATCHERS)
+@PATCHERS
 def test_in_sync_code(patcher):
     with patcher(), aiointercept(mock_external_urls=True) as m:
         asyncio.run(use(m))
-    with aiointercept(mock_external_urls=True) as m, patcher():
-        asyncio.run(use(m))
+    with aiointercept() as m, patcher():
+        m.get(f"{m.server_url}/", body="static")
+        with urllib.request.urlopen(m.server_url, timeout=5) as response:
+            assert response.read() == b"static"
     m = aiointercept(mock_external_urls=True)
     m.start()
     with patcher():
@@ -124,38 +158,55 @@ def test_in_sync_code(patcher):
         m.stop()
 
 
-@pytest.mark.parametrize("patcher", PATCHERS)
+@PATCHERS
 async def test_in_a_running_loop(patcher):
     with patcher():
         async with aiointercept(mock_external_urls=True) as m:
             await use(m)
-    async with aiointercept(mock_external_urls=True) as m:
+    async with aiointercept() as m:
         with patcher():
-            await use(m)
+            await use(m, m.server_url)
     m = await aiointercept(mock_external_urls=True).start()
     with patcher():
         await use(m)
         await m.stop()
 
 
-@pytest.mark.parametrize("patcher", PATCHERS)
-async def test_leaving_what_hangs(patcher):
+@PATCHERS
+async def test_a_stream_whose_first_chunk_is_late(patcher):
+    go = asyncio.Event()
+
+    async def late_body():
+        await go.wait()
+        yield b"late"
+
+    with patcher():
+        async with aiointercept() as m, aiohttp.ClientSession() as session:
+            m.get(m.server_url, body=late_body)
+            # The server waits a moment before it sends the head, by its own clock.
+            async with session.get(m.server_url) as response:
+                go.set()
+                assert await response.text() == "late"
+
+
+@PATCHERS
+async def test_leaving_while_a_callback_waits(patcher):
     started = asyncio.Event()
 
-    async def hang(url, **_):
+    async def wait(url, **_):
         started.set()
         await asyncio.Event().wait()
 
     with patcher():
         async with aiointercept(mock_external_urls=True) as m:
-            m.get(f"{BASE}/hangs", callback=hang)
-            asking = asyncio.ensure_future(fetch(f"{BASE}/hangs"))
+            m.get(f"{BASE}/waits", callback=wait)
+            asking = asyncio.ensure_future(fetch(f"{BASE}/waits"))
             await started.wait()
         with pytest.raises(aiohttp.ClientConnectionError):
             await asking
 
 
-@pytest.mark.parametrize("patcher", PATCHERS)
+@PATCHERS
 async def test_passthrough(patcher):
     async with real_server() as real:
         with patcher():

@@ -68,27 +68,60 @@ def test_the_fixtures_and_how_they_go_together(pytester):
 def test_the_nearest_marker_counts_for_each_option(pytester):
     pytester.makepyfile(
         """
+        import asyncio
+
+        import aiohttp
         import pytest
+        from aiohttp.abc import AbstractResolver
 
         pytestmark = [
             pytest.mark.aiointercept(passthrough=["of-module.test"], assert_all_called=True, mock_ip_addresses=True)
         ]
 
 
-        def passes(mock, host):
-            from yarl import URL
+        class Asked(AbstractResolver):
+            def __init__(self):
+                self.names = []
 
-            return mock._passthrough.covers(URL(f"https://{host}/"))
+            async def resolve(self, host, port=0, family=0):
+                self.names.append(host.removeprefix("of-").removesuffix(".test"))
+                raise OSError("no network here")
+
+            async def close(self):
+                pass
+
+
+        async def ask_for_each(urls, resolver):
+            answered = []
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as session:
+                for url in urls:
+                    try:
+                        async with session.get(url):
+                            answered.append(url)
+                    except aiohttp.ClientConnectionError:
+                        pass
+            return answered
 
 
         def hosts(mock):
+            # Those for which a client looks at the real network.
             names = ("module", "base", "class", "outer", "test", "set")
-            return [name for name in names if passes(mock, f"of-{name}.test")]
+            resolver = Asked()
+            asyncio.run(ask_for_each([f"https://of-{name}.test/" for name in names], resolver))
+            mock.clear()
+            return resolver.names
+
+
+        def mocks_ip_addresses(mock):
+            mock.get("http://127.0.0.1:1/")
+            answered = asyncio.run(ask_for_each(["http://127.0.0.1:1/"], Asked()))
+            mock.clear()
+            return bool(answered)
 
 
         def test_module(aiointercept_external):
             assert hosts(aiointercept_external) == ["module"]
-            assert aiointercept_external._mock_ip_addresses
+            assert mocks_ip_addresses(aiointercept_external)
 
 
         @pytest.mark.aiointercept(passthrough=["of-base.test"])
@@ -102,12 +135,12 @@ def test_the_nearest_marker_counts_for_each_option(pytester):
             @pytest.mark.aiointercept(passthrough=["of-test.test"])
             def test_of_two_the_one_next_to_the_function(self, aiointercept_external):
                 assert hosts(aiointercept_external) == ["test"]
-                assert aiointercept_external._mock_ip_addresses
+                assert mocks_ip_addresses(aiointercept_external)
 
             @pytest.mark.aiointercept(mock_ip_addresses=False)
             def test_each_option_by_itself(self, aiointercept_external):
                 assert hosts(aiointercept_external) == [self.expected]
-                assert not aiointercept_external._mock_ip_addresses
+                assert not mocks_ip_addresses(aiointercept_external)
 
             @pytest.mark.aiointercept(passthrough=["of-test.test"])
             @pytest.mark.parametrize(
