@@ -27,7 +27,7 @@ def test_a_failed_assertion():
     assert f"```text\n{shown}\n```" in README
 
 
-def test_a_miss():
+def test_an_unmatched_request():
     async def get():
         async with aiointercept(mock_external_urls=True) as m, aiohttp.ClientSession() as session:
             m.get(f"{URL}?state=closed", payload=[])

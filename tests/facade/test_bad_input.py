@@ -88,7 +88,7 @@ async def test_a_callback_that_returns_no_callback_result():
         await m.stop()
 
 
-def test_a_bare_address_that_is_not_the_mocks_own_is_warned_of(m, caplog):
+def test_a_registered_ip_address_other_than_the_mocks_logs_a_warning(m, caplog):
     m.get("http://192.0.2.1/", payload=1)
     m.get("http://[2001:db8::1]/", payload=1)
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2

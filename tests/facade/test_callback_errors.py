@@ -115,7 +115,7 @@ async def test_several_errors_are_raised_as_a_group():
 
 
 @pytest.mark.parametrize("sync_block", [False, True], ids=["async with", "with"])
-async def test_an_exception_on_its_way_stays_and_the_error_is_a_note_on_it(sync_block):
+async def test_an_exception_of_the_test_is_raised_with_a_note_on_the_callback_error(sync_block):
     own = LookupError("the test's own")
     m = aiointercept()
 

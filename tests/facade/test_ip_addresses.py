@@ -61,7 +61,7 @@ async def test_an_address_that_is_not_registered_reaches_its_server():
         m.assert_not_called()
 
 
-async def test_another_path_of_a_registered_address_is_a_miss():
+async def test_another_path_of_a_registered_address_is_unmatched():
     async with real_server() as server, mock() as m:
         m.get(f"http://127.0.0.1:{server.port}/known", body="mocked")
         with pytest.raises(aiohttp.ServerDisconnectedError, match="/known"):

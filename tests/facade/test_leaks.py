@@ -263,7 +263,7 @@ async def test_a_start_that_fails_because_aiohttp_cannot_be_redirected(monkeypat
 
 
 @MODES
-async def test_a_start_that_fails_for_want_of_descriptors(external):
+async def test_a_start_that_fails_because_no_descriptor_is_left(external):
     traces = Traces()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     fillers, refused = [], []

@@ -136,7 +136,7 @@ def test_there_is_no_address_before_the_first_start(name):
         getattr(aiointercept(), name)
 
 
-async def test_a_mock_tells_its_state():
+async def test_the_repr_of_a_mock_shows_its_state():
     m = aiointercept()
     assert repr(m) == "<aiointercept not started>"
     async with m:

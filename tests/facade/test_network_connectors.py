@@ -59,9 +59,9 @@ async def text_of(session: ClientSession, url: str, **options) -> str:
 
 
 @pytest.mark.parametrize("options", PARAMETERS)
-async def test_it_reaches_the_mock_for_http_and_https(options):
+async def test_any_connector_reaches_the_mock_for_http_and_https(options):
     names = Names()
-    # One that was made before the mock was started; other tests make theirs later.
+    # This connector is made before the mock starts; other tests make theirs later.
     connector = TCPConnector(resolver=names, **options)
     async with aiointercept(mock_external_urls=True) as m:
         for url in ("http://api.example/", "https://api.example/", "http://api.example:8080/"):
@@ -147,7 +147,7 @@ async def test_a_warm_dns_cache_is_neither_used_nor_spoiled():
         assert connector._resolver.asked == ["api.example"]
 
 
-async def test_a_session_over_two_mocks_and_the_time_between():
+async def test_one_session_is_used_with_two_mocks_and_between_them():
     async with connections() as (_, _, session, url):
         texts = []
         for number in range(2):
@@ -236,7 +236,7 @@ async def behind_proxy(proxy: Proxy, setting: str, monkeypatch) -> AsyncIterator
 
 
 @pytest.mark.parametrize("setting", PROXY_SETTINGS)
-async def test_a_proxy_is_left_out(setting, monkeypatch):
+async def test_a_proxy_is_not_used_for_mocked_urls(setting, monkeypatch):
     async with Proxy() as proxy, behind_proxy(proxy, setting, monkeypatch) as (session, options):
         async with aiointercept(mock_external_urls=True) as m:
             for url in ("http://api.example/x", "https://api.example/x"):
@@ -249,7 +249,7 @@ async def test_a_proxy_is_left_out(setting, monkeypatch):
 
 @pytest.mark.parametrize("setting", PROXY_SETTINGS)
 @pytest.mark.parametrize("mode", [{"passthrough": ["api.example"]}, {"passthrough_unmatched": True}], ids=str)
-async def test_what_is_let_out_takes_the_proxy(setting, mode, monkeypatch):
+async def test_passthrough_uses_the_proxy(setting, mode, monkeypatch):
     async with real_server() as real, Proxy() as proxy:
         async with behind_proxy(proxy, setting, monkeypatch) as (session, options):
             url = f"http://api.example:{real.port}/x"
@@ -262,7 +262,7 @@ async def test_what_is_let_out_takes_the_proxy(setting, mode, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", [{"passthrough": ["api.example"]}, {"passthrough_unmatched": True}], ids=str)
-async def test_what_is_let_out_takes_a_tunnel_for_tls(mode, monkeypatch):
+async def test_passthrough_uses_a_tunnel_for_tls(mode, monkeypatch):
     ca = trustme.CA()
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("api.example").configure_cert(serving)
@@ -281,7 +281,7 @@ async def test_what_is_let_out_takes_a_tunnel_for_tls(mode, monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-async def test_ones_own_server_behind_a_proxy_stays_there(host):
+async def test_a_local_server_is_still_reached_by_its_proxy(host):
     async with real_server() as real, Proxy() as proxy, ClientSession() as session:
         async with aiointercept(mock_external_urls=True):
             url = f"http://{host}:{real.port}/x"

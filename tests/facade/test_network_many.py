@@ -46,7 +46,7 @@ async def test_a_thousand_each_on_a_connection_of_its_own():
 
 
 @pytest.mark.long
-async def test_a_thousand_that_nobody_knows():
+async def test_a_thousand_unmatched_requests():
     async with aiointercept(mock_external_urls=True) as m, ClientSession() as session:
 
         async def ask(number: int) -> str:

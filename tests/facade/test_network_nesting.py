@@ -25,7 +25,7 @@ def _nothing_is_left():
     assert classes() == before
 
 
-async def who(session: ClientSession, url: str) -> str:
+async def answered_by(session: ClientSession, url: str) -> str:
     try:
         async with session.get(url) as response:
             return await response.text()
@@ -41,65 +41,65 @@ def named(name: str, *hosts: str) -> aiointercept:
     return mock
 
 
-async def test_the_innermost_that_claims_an_origin_answers():
+async def test_the_innermost_mock_that_covers_an_origin_answers():
     async with ClientSession() as session:
         outer, inner = named("outer", "a", "b"), named("inner", "b", "c")
-        answers = [await who(session, f"https://{host}.example/") for host in "abcd"]
+        answers = [await answered_by(session, f"https://{host}.example/") for host in "abcd"]
         assert answers == ["outer", "inner", "inner", "nobody"]
-        # What nobody claims is the innermost one's, and recorded once.
+        # Requests to origins that no mock covers go to the innermost mock and are recorded once.
         assert (inner.call_count, outer.call_count) == (3, 1)
         await inner.stop()
-        answers = [await who(session, f"https://{host}.example/") for host in "abcd"]
+        answers = [await answered_by(session, f"https://{host}.example/") for host in "abcd"]
         assert answers == ["outer", "outer", "nobody", "nobody"]
         await outer.stop()
 
 
 @pytest.mark.parametrize("left", list(itertools.permutations("xyz")))
-async def test_any_may_be_left_first(left):
-    """With one session over all of it, whose connections to a mock are of no use for another."""
+async def test_mocks_may_stop_in_any_order(left):
+    """One session is used throughout; its connections to a mock are of no use for another."""
     async with ClientSession() as session, contextlib.AsyncExitStack() as stack:
         mocks = {name: named(name, "shared", name) for name in "xyz"}
         for mock in mocks.values():
             stack.push_async_callback(mock.stop)
         remaining = list("xyz")
         for name in left:
-            assert await who(session, "https://shared.example/") == remaining[-1]
+            assert await answered_by(session, "https://shared.example/") == remaining[-1]
             for other in "xyz":
                 expected = other if other in remaining else "nobody"
-                assert await who(session, f"https://{other}.example/") == expected
+                assert await answered_by(session, f"https://{other}.example/") == expected
             remaining.remove(name)
             await mocks[name].stop()
 
 
-async def test_overlapping_blocks():
+async def test_mocks_may_overlap():
     async with ClientSession() as session:
         one = named("one", "shared")
         two = named("two", "shared")
-        assert await who(session, "https://shared.example/") == "two"
+        assert await answered_by(session, "https://shared.example/") == "two"
         await one.stop()
         three = named("three", "shared")
-        assert await who(session, "https://shared.example/") == "three"
+        assert await answered_by(session, "https://shared.example/") == "three"
         await two.stop()
-        assert await who(session, "https://shared.example/") == "three"
+        assert await answered_by(session, "https://shared.example/") == "three"
         await three.stop()
 
 
-async def test_a_claim_of_an_outer_mock_goes_before_nobodys():
-    """An origin that only an outer mock knows, asked for with a path that it does not know either."""
+async def test_an_outer_mock_that_covers_an_origin_answers_before_an_inner_one_that_does_not():
+    """Also for a path that the outer mock does not know."""
     async with ClientSession() as session, aiointercept(mock_external_urls=True) as outer:
         outer.get("https://a.example/known")
         async with aiointercept(mock_external_urls=True) as inner:
             with pytest.raises(aiohttp.ServerDisconnectedError, match="differs in path"):
                 await session.get("https://a.example/unknown")
             assert (outer.call_count, inner.call_count) == (1, 0)
-            # A used-up registration claims its origin as well.
+            # An exhausted route covers its origin as well.
             assert (await session.get("https://a.example/known")).status == 200
             with pytest.raises(aiohttp.ServerDisconnectedError, match="used up after 1 call"):
                 await session.get("https://a.example/known")
             assert (outer.call_count, inner.call_count) == (3, 0)
 
 
-async def test_what_is_registered_or_forgotten_meanwhile_counts():
+async def test_routes_that_are_registered_or_cleared_count_at_once():
     async with (
         aiointercept(mock_external_urls=True) as outer,
         aiointercept(mock_external_urls=True) as inner,
@@ -107,38 +107,38 @@ async def test_what_is_registered_or_forgotten_meanwhile_counts():
     ):
         for _ in range(2):
             outer.get("http://a.example/", body="outer", repeat=True)
-            assert await who(session, "http://a.example/") == "outer"
+            assert await answered_by(session, "http://a.example/") == "outer"
             inner.get("http://a.example/", body="inner", repeat=True)
-            assert await who(session, "http://a.example/") == "inner"
+            assert await answered_by(session, "http://a.example/") == "inner"
             inner.clear()
-            assert await who(session, "http://a.example/") == "outer"
+            assert await answered_by(session, "http://a.example/") == "outer"
             # A URL without a path equals the one with a slash, and a pattern tells them apart.
             inner.get(re.compile(r"^http://a\.example$"), body="pattern", repeat=True)
-            assert await who(session, "http://a.example/") == "outer"
-            assert await who(session, "http://a.example") == "pattern"
-            assert await who(session, "http://a.example/") == "outer"
+            assert await answered_by(session, "http://a.example/") == "outer"
+            assert await answered_by(session, "http://a.example") == "pattern"
+            assert await answered_by(session, "http://a.example/") == "outer"
             inner.clear()
-            assert await who(session, "http://a.example") == "outer"
+            assert await answered_by(session, "http://a.example") == "outer"
             outer.clear()
-            assert await who(session, "http://a.example/") == "nobody"
+            assert await answered_by(session, "http://a.example/") == "nobody"
 
 
-async def test_passthrough_of_an_inner_mock_lets_out_what_an_outer_one_claims():
+async def test_passthrough_of_an_inner_mock_comes_before_the_routes_of_an_outer_one():
     async with real_server() as real, ClientSession(connector=TCPConnector(resolver=Names())) as session:
         url = f"http://a.example:{real.port}/"
         async with aiointercept(mock_external_urls=True) as outer:
             outer.get(url)
             async with aiointercept(mock_external_urls=True, passthrough=["a.example"]):
-                assert await who(session, url) == "real GET /"
+                assert await answered_by(session, url) == "real GET /"
             assert outer.call_count == 0
         async with aiointercept(mock_external_urls=True, passthrough=["a.example"]):
             async with aiointercept(mock_external_urls=True) as inner:
                 inner.get(url, body="inner")
-                assert await who(session, url) == "inner"
-            assert await who(session, url) == "real GET /"
+                assert await answered_by(session, url) == "inner"
+            assert await answered_by(session, url) == "real GET /"
 
 
-async def test_loops_and_threads_at_once():
+async def test_mocks_in_several_threads_at_once():
     """Each thread has a mock and an origin of its own; they share the process, and so the patches."""
     together = threading.Barrier(4)
 
@@ -148,7 +148,9 @@ async def test_loops_and_threads_at_once():
                 async with aiointercept(mock_external_urls=True) as m:
                     url = f"https://thread{number}.example/{turn}"
                     m.get(url, body=f"{number} {turn}", repeat=2)
-                    answers.append((await who(session, url), await who(session, url)) == (f"{number} {turn}",) * 2)
+                    answers.append(
+                        (await answered_by(session, url), await answered_by(session, url)) == (f"{number} {turn}",) * 2
+                    )
                     assert m.call_count == 2
 
     def run(number: int) -> None:

@@ -31,7 +31,7 @@ def session_to_real(**options) -> ClientSession:
 
 @pytest.mark.parametrize("warm", [False, True], ids=["fresh", "warm"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_one_that_waits_for_a_reply(method, warm):
+async def test_a_call_that_waits_for_its_reply(method, warm):
     async with real_server() as real, session_to_real() as session:
         url = f"http://api.example:{real.port}/"
         hanging = Hanging()
@@ -56,7 +56,7 @@ async def test_one_that_waits_for_a_reply(method, warm):
             assert await response.text() == "real GET /"
 
 
-async def test_many_and_those_that_wait_for_the_pool():
+async def test_many_calls_most_of_which_wait_for_a_free_connection():
     async with real_server() as real, session_to_real(limit=2) as session:
         url = f"http://api.example:{real.port}/"
         hanging = Hanging()
@@ -71,7 +71,7 @@ async def test_many_and_those_that_wait_for_the_pool():
         assert (await session.get(url)).status == 200
 
 
-async def test_one_that_has_not_begun_to_connect():
+async def test_a_call_that_has_not_begun_to_connect():
     held, go = asyncio.Event(), asyncio.Event()
 
     async def hold(request, handler):
@@ -95,7 +95,7 @@ async def test_one_that_has_not_begun_to_connect():
         assert real.hits == [("GET", "/")]
 
 
-async def test_one_that_passthrough_lets_out_is_not_disturbed():
+async def test_a_call_to_a_passthrough_host_goes_on():
     answer = asyncio.Event()
 
     async def slow(request):
@@ -113,7 +113,7 @@ async def test_one_that_passthrough_lets_out_is_not_disturbed():
             assert await response.text() == "late"
 
 
-async def test_one_that_is_being_forwarded():
+async def test_a_call_that_is_being_forwarded():
     async def silent(request):
         received.set()
         await asyncio.sleep(3600)

@@ -136,7 +136,7 @@ async def test_a_server_that_fails(behave, method):
     assert forwarded[:-1] == [*before, direct_type]
     if not before:
         assert PORT.sub("N", str(forwarded[-1])) == PORT.sub("N", str(direct_error))
-        # aiohttp's own resend happens upstream, as often as without a mock.
+        # aiohttp's own retry happens upstream, as often as without a mock.
         assert upstream.connections == 2 * tried
 
 

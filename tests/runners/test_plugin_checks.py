@@ -1,4 +1,4 @@
-"""What the end of a test asks of its mock: errors of callbacks, unused registrations, requests nobody registered."""
+"""What is checked at the end of a test: callback errors, unused routes and unmatched requests."""
 
 import pytest
 from pytest_runs import run_in_process
@@ -95,7 +95,7 @@ def test_failed(aiointercept_mock):
     )
 
 
-def test_what_was_never_used_and_what_nobody_registered(run):
+def test_unused_routes_and_unmatched_requests(run):
     result = run(
         """
 @pytest.mark.aiointercept(assert_all_called=True, assert_all_matched=True)
@@ -171,7 +171,7 @@ def test_asked_by_hand(fixture, request):
     )
 
 
-def test_blocks_and_decorators_ask_by_themselves(run):
+def test_blocks_and_decorators_check_by_themselves(run):
     result = run(
         """
 def test_block():

@@ -268,7 +268,7 @@ def test_it(aiointercept_mock):
     assert [line.split(":")[2].split()[0].strip(">") for line in lines if line] == ports
 
 
-def test_it_is_bounded(run):
+def test_the_report_is_bounded(run):
     result = run(
         """
 def test_many_requests(aiointercept_mock):

@@ -1,7 +1,6 @@
 """`with`, `async with` and start/stop do the same in plain functions, in loops of any kind and in threads."""
 
 import asyncio
-import threading
 import unittest
 
 import anyio
@@ -27,36 +26,6 @@ def test_with_in_a_plain_function(external):
         m.get(url_for(m, external), payload=1)
         assert asyncio.run(fetch(url_for(m, external))).json == 1
     m.assert_called_once_with(url_for(m, external))
-
-
-@MODES
-async def test_with_inside_a_running_loop(external):
-    with aiointercept(external) as m:
-        m.get(url_for(m, external), payload=1)
-        assert (await fetch(url_for(m, external))).json == 1
-    m.assert_called_once()
-
-
-@MODES
-def test_with_in_threads_at_once(external):
-    outcomes = []
-    both_run = threading.Barrier(2)
-
-    def work(number):
-        url = f"https://api{number}.example.test/x"
-        with aiointercept(external) as m:
-            url = url if external else f"{m.server_url}/x"
-            m.get(url, payload=number)
-            both_run.wait(10)
-            outcomes.append(asyncio.run(fetch(url)).json == number and m.call_count == 1)
-            both_run.wait(10)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert outcomes == [True, True]
 
 
 @MODES

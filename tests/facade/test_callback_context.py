@@ -184,7 +184,7 @@ async def test_an_async_callback_registered_where_no_loop_runs_runs_where_the_mo
     assert loops == [asyncio.get_running_loop()]
 
 
-async def test_an_async_callback_belongs_to_the_loop_of_its_registration_before_that_of_the_block():
+async def test_the_loop_of_the_registration_comes_before_the_loop_of_the_block():
     async with aiointercept() as m:
         loops = []
 
@@ -196,7 +196,7 @@ async def test_an_async_callback_belongs_to_the_loop_of_its_registration_before_
         await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
 
 
-def test_an_async_callback_without_a_loop_of_its_own_runs_on_the_servers():
+def test_an_async_callback_registered_without_a_loop_runs_on_the_servers_loop():
     loops = []
     with aiointercept() as m:
         m.get(f"{m.server_url}/", callback=recording_loop(loops))
@@ -205,7 +205,7 @@ def test_an_async_callback_without_a_loop_of_its_own_runs_on_the_servers():
     assert loop.is_running()
 
 
-def test_an_async_callback_whose_loop_is_closed_runs_on_the_servers():
+def test_an_async_callback_whose_loop_is_closed_runs_on_the_servers_loop():
     loops = []
 
     async def register():

@@ -1,4 +1,4 @@
-"""What a mock of external URLs takes, what it leaves to its own server, and what unknown calls are told."""
+"""Which requests a mock of external URLs answers, which reach their own server, how unmatched ones are explained."""
 
 import logging
 import re
@@ -36,20 +36,20 @@ ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"passthrough_unmatched": True}])
-async def test_ones_own_server_is_never_captured(host, listens, options):
+async def test_a_local_server_is_never_redirected(host, listens, options):
     async with real_server(host=listens) as real, aiointercept(mock_external_urls=True, **options) as m:
-        # A pattern does not mean one's own server, however wide it is.
+        # A pattern does not match a local server, however wide it is.
         m.get(re.compile(".*"), repeat=True)
         assert (await fetch(f"http://{host}:{real.port}/x")).text == "real GET /x"
         assert m.call_count == 0
 
 
 @pytest.mark.parametrize("registered", [str, URL])
-async def test_a_localhost_origin_that_is_registered_is_captured(registered):
+async def test_a_registered_localhost_origin_is_redirected(registered):
     async with real_server() as real, real_server() as other, aiointercept(mock_external_urls=True) as m:
         m.get(registered(f"{real.url}/mocked"), body="mocked")
         assert (await fetch(f"{real.url}/mocked")).text == "mocked"
-        # The origin is the mock's, not the one path; other ports and names are not.
+        # The whole origin is redirected, not the one path; other ports and names are not.
         with pytest.raises(aiohttp.ServerDisconnectedError, match="differs in path"):
             await fetch(f"{real.url}/other")
         assert (await fetch(f"{other.url}/")).text == "real GET /"
@@ -66,7 +66,7 @@ async def test_a_localhost_origin_has_a_scheme():
 
 @pytest.mark.parametrize("url", ["http://nobody.example/x?y=1", "https://nobody.example:8443/x?y=1"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_what_nobody_claims_is_told_without_a_look_at_the_network(url, method, caplog):
+async def test_an_unmatched_request_is_explained_without_resolving_its_host(url, method, caplog):
     names = Names()
     with caplog.at_level(logging.WARNING, "aiointercept"):
         async with aiointercept(mock_external_urls=True) as m:
@@ -86,14 +86,14 @@ async def test_what_nobody_claims_is_told_without_a_look_at_the_network(url, met
     assert caught.value.__context__ is None
 
 
-async def test_an_empty_mock_takes_everything():
+async def test_a_mock_without_routes_answers_every_request():
     async with aiointercept(mock_external_urls=True) as m:
         with pytest.raises(aiohttp.ServerDisconnectedError, match="nothing is registered"):
             await fetch("https://nobody.example/")
         assert m.call_count == 1
 
 
-async def test_exception_has_the_text_of_a_disconnect():
+async def test_a_registered_exception_has_the_text_of_a_disconnect():
     async with aiointercept(mock_external_urls=True) as m:
         m.get("https://api.example/", exception=True)
         with pytest.raises(aiohttp.ServerDisconnectedError) as caught:
