@@ -52,6 +52,7 @@ async def test_the_client_gets_a_500_with_the_traceback_as_text(is_async):
 @SYNC_AND_ASYNC
 async def test_the_error_is_raised_as_itself_after_everything_is_torn_down(is_async):
     error = FirstError("told")
+    unpatched = aiohttp.TCPConnector.connect
     m = aiointercept(True)
 
     async def block():
@@ -64,7 +65,7 @@ async def test_the_error_is_raised_as_itself_after_everything_is_torn_down(is_as
     assert caught.value is error
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(m.server_host, m.server_port)
-    assert not hasattr(aiohttp.TCPConnector.connect, "__wrapped__")
+    assert aiohttp.TCPConnector.connect is unpatched
     m.assert_called_once_with("https://api.example.com/")
 
 
