@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import aiohttp
 import pytest
-from aiointercept_pytest._test_run import TEST_RUN
+from aiointercept_pytest import PYTEST_RUN
 from support import raw_exchange, real_server
 
 from aiointercept import aiointercept
@@ -314,7 +314,7 @@ async def test_a_client_that_is_not_aiohttp():
 
 
 def test_a_projects_settings_for_native_mocks_are_not_for_these():
-    TEST_RUN.configure({"raise_callback_errors": True, "assert_all_called": True, "assert_all_matched": True})
+    PYTEST_RUN.configure({"raise_callback_errors": True, "assert_all_called": True, "assert_all_matched": True})
     try:
         with pytest.raises(AssertionError, match="never used"), aiointercept(mock_external_urls=True) as native:
             native.get(URL)
@@ -322,7 +322,7 @@ def test_a_projects_settings_for_native_mocks_are_not_for_these():
             m.get(URL)
             assert asyncio.run(refused(OTHER))
     finally:
-        TEST_RUN.unconfigure()
+        PYTEST_RUN.unconfigure()
 
 
 # What is left

@@ -171,7 +171,7 @@ def registry():
     registry = Registry()
     first, second = registry.get(URL), registry.get(re.compile("http:"), repeat=True)
     yield registry
-    assert registry.registrations == [first, second]
+    assert registry.routes == [first, second]
     assert [choose(registry, "GET", URL).response for _ in range(3)] == [first, second, second]
     assert choose(registry, "POST", URL).response is None
 

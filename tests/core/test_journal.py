@@ -204,7 +204,7 @@ def test_threads_register_ask_read_and_clear_meanwhile(registry):
             elif number % 4 == 0:
                 registry.get(url)
                 registry.get(re.compile(f".*/{step}$"))
-                assert all(response.position for response in registry.registrations)
+                assert all(response.position for response in registry.routes)
             elif number % 4 == 1:
                 for (method, _), requests in registry.requests.items():
                     assert (method, bool(requests)) == ("GET", True)

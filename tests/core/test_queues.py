@@ -79,7 +79,7 @@ def test_a_finite_one_after_repeat_true_is_refused_and_changes_nothing(registry,
     first, last = registry.get(URL), registry.get(URL, repeat=True)
     with pytest.raises(ValueError, match=r"end behind repeat=True.*GET http://h\.test/.*register it before"):
         registry.get(URL, repeat=repeat)
-    assert registry.registrations == [first, last]
+    assert registry.routes == [first, last]
     assert answers(registry, 3) == [first, last, last]
 
 
@@ -288,15 +288,15 @@ def test_registrations_are_listed_in_order(registry):
         registry.get(re.compile("http:")),
     ]
     answers(registry, 4)
-    assert registry.registrations == listed
+    assert registry.routes == listed
 
 
 def test_a_registration_names_itself(registry):
     exact, pattern = registry.get("HTTP://h.test", repeat=3), registry.put(re.compile(r"^http"), repeat=True)
     assert str(exact) == "GET http://h.test/"
-    assert repr(exact) == "<MockResponse GET http://h.test/ call_count=0 (3 left)>"
+    assert repr(exact) == "<Route GET http://h.test/ call_count=0 (3 left)>"
     assert str(pattern) == "PUT pattern '^http'"
-    assert repr(pattern) == "<MockResponse PUT pattern '^http' call_count=0 (for ever)>"
+    assert repr(pattern) == "<Route PUT pattern '^http' call_count=0 (for ever)>"
     assert (exact.exact, exact.url) == (True, yarl.URL("http://h.test/"))
     assert (pattern.exact, pattern.url) == (False, None)
 

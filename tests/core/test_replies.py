@@ -94,7 +94,7 @@ async def test_an_iterator_is_a_body_for_one_reply(client, arguments):
 def test_an_iterator_cannot_be_sent_twice(client, repeat):
     with pytest.raises(ValueError, match=r"body: .* sent again with repeat=.*async_generator.*pass the function"):
         client.registry.get(URL, body=chunks(), repeat=repeat)
-    assert client.registry.registrations == []
+    assert client.registry.routes == []
 
 
 @pytest.mark.parametrize("repeat", [False, 0, 1])
@@ -332,7 +332,7 @@ UNTRUE = [
 async def test_untrue_headers_about_the_body(client, body, headers, message):
     with pytest.raises(ValueError, match=message):
         client.registry.get(URL, body=body, headers=headers)
-    assert client.registry.registrations == []
+    assert client.registry.routes == []
     for options in (from_callback(body=body, headers=headers), from_callback(body=lambda: body, headers=headers)):
         client.registry.get(URL, **options)
         with pytest.raises(ValueError, match=message):

@@ -54,7 +54,7 @@ def test_an_error_of_core_comes_through_unchanged(m, options):
         return type(caught.value), str(caught.value), type(caught.value.__cause__)
 
     assert error_of(m.add) == error_of(Registry().add)
-    assert m.registrations == []
+    assert m.routes == []
 
 
 @pytest.mark.parametrize("repeat", [2, True])

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 from support import fetch
 
-from aiointercept import CallbackResult, _place, aiointercept
+from aiointercept import CallbackResult, _cross_loop, aiointercept
 
 STATE = contextvars.ContextVar("state", default="unset")
 
@@ -272,8 +272,8 @@ async def test_a_callback_sees_the_context_variables_of_its_registration(is_asyn
 
 async def test_a_callback_whose_loop_is_blocked_for_five_seconds_is_an_error(monkeypatch):
     # As the documentation says; the test itself does not wait that long.
-    assert _place._START_TIMEOUT == 5.0
-    monkeypatch.setattr(_place, "_START_TIMEOUT", 0.05)
+    assert _cross_loop._START_TIMEOUT == 5.0
+    monkeypatch.setattr(_cross_loop, "_START_TIMEOUT", 0.05)
 
     async def callback(url, **kwargs):
         return CallbackResult()
@@ -291,7 +291,7 @@ async def test_a_callback_whose_loop_is_blocked_for_five_seconds_is_an_error(mon
 
 
 async def test_a_callback_that_has_started_has_no_limit(monkeypatch):
-    monkeypatch.setattr(_place, "_START_TIMEOUT", 0.02)
+    monkeypatch.setattr(_cross_loop, "_START_TIMEOUT", 0.02)
 
     async def callback(url, **kwargs):
         await asyncio.sleep(0.1)

@@ -114,7 +114,7 @@ async def test_the_real_server_gets_what_a_direct_client_sends(names, name):
         assert seen[2:] == seen[:2]
         assert m.call_count == 1
         assert m.last_request.complete
-        assert (m.last_request.raw_body or b"") == seen[0][-1]
+        assert (m.last_request.encoded_body or b"") == seen[0][-1]
 
 
 async def plain(request):

@@ -9,7 +9,7 @@ import pytest
 from support import fetch
 from yarl import URL
 
-from aiointercept import CallbackResult, MockResponse, aiointercept
+from aiointercept import CallbackResult, Route, aiointercept
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -52,7 +52,7 @@ async def test_the_arguments_of_add_may_be_given_by_position():
             reply = await fetch(url, "POST")
             assert (reply.status, reply.reason, reply.body, reply.headers["X-A"]) == (201, "Made", b"raw", "1")
             assert reply.headers["Content-Type"] == "text/plain"
-        assert isinstance(registered, MockResponse)
+        assert isinstance(registered, Route)
         assert registered.call_count == 2
 
 

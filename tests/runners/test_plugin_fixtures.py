@@ -42,7 +42,7 @@ def test_the_fixtures_and_how_they_go_together(pytester):
 
 
         def test_it_was_emptied(aiointercept_server):
-            assert aiointercept_server.registrations == []
+            assert aiointercept_server.routes == []
             assert aiointercept_server.requests == {}
             assert len(ports) == 1
 

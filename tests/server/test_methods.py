@@ -55,7 +55,7 @@ async def test_compressed_and_chunked_bodies_are_as_sent(mock: Mock):
     assert mock.last.captured_body == b"".join([b"%d " % number for number in range(100)])
     await fetch(f"{mock.url}/", "BREW", data=b"text " * 100, compress=True)
     assert mock.last.captured_body == b"text " * 100
-    assert mock.last.raw_body != b"text " * 100
+    assert mock.last.encoded_body != b"text " * 100
 
 
 async def test_one_that_is_not_registered_is_closed_and_recorded(mock: Mock):

@@ -196,4 +196,4 @@ async def test_a_body_that_came_in_many_pieces(length: int):
     body = (b"0123456789abcdef" * (length // 16 + 1))[:length]
     request = await record(data=body)
     await twice_here_and_on_another_loop(request.read, body)
-    assert request.raw_body == request.captured_body == body
+    assert request.encoded_body == request.captured_body == body

@@ -119,9 +119,9 @@ async def test_a_compressed_body_is_there_as_sent_and_decoded(mock: Mock, coding
     mock.registry.post(f"{mock.url}/")
     headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
     assert (await fetch(f"{mock.url}/", "POST", data=sent, headers=headers)).status == 200
-    assert mock.last.raw_body == sent
+    assert mock.last.encoded_body == sent
     assert mock.last.captured_body == body
-    assert mock.last.raw_body == sent
+    assert mock.last.encoded_body == sent
     assert await mock.last.json() == json.loads(body)
     assert mock.last.headers["Content-Encoding"] == coding
 

@@ -8,7 +8,7 @@ from yarl import URL
 from aiointercept_core import (
     CallbackResult,
     CloseConnection,
-    MockResponse,
+    Route,
     PlainRequest,
     Registry,
     Reply,
@@ -35,7 +35,7 @@ class NoRequest:
 
 async def answering() -> None:
     registry: Registry[PlainRequest] = Registry()
-    assert_type(registry.get("https://api.example.com/", payload=[1]), MockResponse)
+    assert_type(registry.get("https://api.example.com/", payload=[1]), Route)
     reply = await registry.answer(PlainRequest("GET", URL("https://api.example.com/")))
     assert_type(reply, Response | Stream | CloseConnection | Upgrade)
     same: Reply = reply

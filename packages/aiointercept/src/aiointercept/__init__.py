@@ -1,8 +1,8 @@
-"""Test aiohttp clients against a real server: `aiointercept` starts one on loopback and sends requests there."""
+"""Test aiohttp clients against a real server on loopback that answers in place of the services they call."""
 
-from aiointercept_core import CallbackResult, MockResponse
+from aiointercept_core import CallbackResult, Route
 from aiointercept_server import AiointerceptRequest
 
 from ._aiointercept import aiointercept
 
-__all__ = ["AiointerceptRequest", "CallbackResult", "MockResponse", "aiointercept"]
+__all__ = ["AiointerceptRequest", "CallbackResult", "Route", "aiointercept"]

@@ -1,30 +1,30 @@
-"""The decorator: a function is called with a mock that lives as long as the call."""
+"""The decorator: call a function with a mock that runs for as long as the call."""
 
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, ExitStack, aclosing
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from ._injection import Injection
+from ._parameters import MockParameter
 
 __all__ = ["decorate"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Both kinds of block: async code uses the one that may wait.
-MakeMock = Callable[[], Any]
+# Returns a mock that has not started: a sync and an async context manager.
+MakeMock: TypeAlias = Callable[[], Any]
 
 _MARK = "__aiointercept_decorated__"
 
 
 def decorate(target: F, make_mock: MakeMock, param: str | None) -> F:
-    """Return `target` with a fresh mock from `make_mock` injected at each call.
+    """Return `target` with a new mock from `make_mock` passed to each call.
 
     `target` is a function, method, generator function or coroutine function of either kind, or a class, whose
     methods named `test*` are decorated. The mock is the keyword argument `param`, or else the last positional one.
-    What is returned publishes a signature without it, so that pytest does not look for a fixture of that name.
-    Raises `TypeError` where there is no parameter for the mock.
+    The result has a signature without this argument, so that pytest does not look for a fixture of its name.
+    Raises `TypeError` if there is no parameter for the mock.
     """
     if isinstance(target, type):
         _decorate_tests(target, make_mock, param)
@@ -32,15 +32,15 @@ def decorate(target: F, make_mock: MakeMock, param: str | None) -> F:
     if isinstance(target, staticmethod | classmethod):
         return type(target)(decorate(target.__func__, make_mock, param))
     if type(target).__module__.startswith("_pytest.") or hasattr(target, "_pytestfixturefunction"):
-        raise TypeError(f"expected a function to decorate, got the fixture {target!r}; put @pytest.fixture above")
+        raise TypeError(f"a fixture cannot be decorated, got {target!r}: put @pytest.fixture above this decorator")
     if not callable(target):
-        raise TypeError(f"expected a function, method or class to decorate, got {target!r}")
-    injection = Injection(target, param)
-    decorated: Any = functools.wraps(target)(_wrap(target, make_mock, injection))
-    # pytest and unittest.mock would read the patches of a decorated function off its wrapper as well.
+        raise TypeError(f"only functions, methods and classes can be decorated, got {target!r}")
+    parameter = MockParameter(target, param)
+    decorated: Any = functools.wraps(target)(_wrap(target, make_mock, parameter))
+    # Otherwise pytest and unittest.mock would apply the patches of the decorated function a second time.
     vars(decorated).pop("patchings", None)
     vars(decorated)[_MARK] = True
-    decorated.__signature__ = injection.signature
+    decorated.__signature__ = parameter.signature
     return decorated  # type: ignore[no-any-return]
 
 
@@ -50,7 +50,7 @@ def _decorate_tests(cls: type, make_mock: MakeMock, param: str | None) -> None:
         function = method.__func__ if isinstance(method, staticmethod | classmethod) else method
         if not name.startswith("test") or not inspect.isfunction(function):
             continue
-        # The nearest decorator counts, unless the function has room for one mock more.
+        # The innermost decorator counts, unless the function has a parameter for another mock.
         is_decorated = hasattr(function, _MARK)
         if is_decorated and name not in vars(cls):
             continue
@@ -61,19 +61,19 @@ def _decorate_tests(cls: type, make_mock: MakeMock, param: str | None) -> None:
                 raise
 
 
-def _wrap(function: Callable[..., Any], make_mock: MakeMock, injection: Injection) -> Any:
-    """Return a function of the same kind as `function`: fixtures and runners ask which kind it is."""
+def _wrap(function: Callable[..., Any], make_mock: MakeMock, parameter: MockParameter) -> Any:
+    """Return a function of the same kind as `function`: fixtures and test runners inspect the kind."""
 
     async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
         async with make_mock() as mock:
-            args, kwargs = injection.arguments(mock, args, kwargs)
+            args, kwargs = parameter.arguments(mock, args, kwargs)
             return await function(*args, **kwargs)
 
     async def async_generator_function(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         async with make_mock() as mock:
-            args, kwargs = injection.arguments(mock, args, kwargs)
+            args, kwargs = parameter.arguments(mock, args, kwargs)
             async with aclosing(function(*args, **kwargs)) as items:
-                # What `yield from` does, which async generators lack: what is sent or thrown in reaches the function.
+                # Async generators have no `yield from`: pass on the values and exceptions that are sent in.
                 step = anext(items)
                 while True:
                     try:
@@ -91,16 +91,16 @@ def _wrap(function: Callable[..., Any], make_mock: MakeMock, injection: Injectio
 
     def generator_function(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with make_mock() as mock:
-            args, kwargs = injection.arguments(mock, args, kwargs)
+            args, kwargs = parameter.arguments(mock, args, kwargs)
             return (yield from function(*args, **kwargs))
 
     def plain_function(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as block:
             mock = block.enter_context(make_mock())
-            args, kwargs = injection.arguments(mock, args, kwargs)
+            args, kwargs = parameter.arguments(mock, args, kwargs)
             result = function(*args, **kwargs)
             if inspect.iscoroutine(result):
-                # Another decorator hid that this is async: the block lasts until the coroutine is done.
+                # Another decorator hides a coroutine function: the mock runs until the coroutine has ended.
                 return _await_within(block.pop_all(), result)
             return result
 

@@ -1,6 +1,6 @@
-"""The pytest plugin of aiointercept: fixtures with a mock, a marker for its options, and a report of what it received.
+"""The pytest plugin of aiointercept: fixtures, a marker for their options, and a report section for failed tests.
 
-A package of its own, because a plugin is imported in every run of pytest: this one imports neither aiohttp nor
+It is a package of its own because pytest imports a plugin in every run: this one imports neither aiohttp nor
 aiointercept until a fixture is used.
 """
 
@@ -13,10 +13,10 @@ from ._hooks import (
     pytest_runtest_setup,
     pytest_unconfigure,
 )
-from ._test_run import TEST_RUN
+from ._pytest_run import PYTEST_RUN
 
 __all__ = [
-    "TEST_RUN",
+    "PYTEST_RUN",
     "aiointercept_external",
     "aiointercept_mock",
     "aiointercept_server",

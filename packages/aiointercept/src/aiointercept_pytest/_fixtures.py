@@ -1,19 +1,19 @@
-"""The fixtures: plain synchronous ones, which need no async plugin and work with any."""
+"""The fixtures. They are synchronous, so they work with any async plugin and without one."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._evidence import evidence_of
-from ._options import CHECKS, mock_options, refuse
+from ._mock_usage import usage_of
+from ._options import CHECKS, mock_options, usage_error
 
 if TYPE_CHECKING:
     from aiointercept import aiointercept
 
 __all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", "check_server"]
 
-# The fixtures ask at the end of a test, by themselves.
+# The fixtures run the checks themselves, at the end of a test.
 _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
 
 
@@ -30,30 +30,30 @@ def aiointercept_server() -> "Iterator[aiointercept]":
 def aiointercept_mock(
     request: "pytest.FixtureRequest", aiointercept_server: "aiointercept"
 ) -> "Iterator[aiointercept]":
-    """The mock of the session, in the default mode, for one test; it is emptied after it."""
+    """The session's mock, in the default mode, for one test; it is cleared after the test."""
     options = mock_options(request.node)
     if options.keys() - set(CHECKS):
-        # The marker asks for a mock that was made otherwise.
+        # The marker has options that the session's mock does not have.
         yield from _own_mock(request.node, options)
         return
-    evidence = evidence_of(request.node)
-    evidence.use(aiointercept_server)
+    usage = usage_of(request.node)
+    usage.use(aiointercept_server)
     yield aiointercept_server
     try:
         aiointercept_server.check(**_checks(request.node, options))
     finally:
-        evidence.keep(aiointercept_server)
+        usage.keep_snapshot(aiointercept_server)
         aiointercept_server.clear()
 
 
 @pytest.fixture
 def aiointercept_external(request: "pytest.FixtureRequest") -> "Iterator[aiointercept]":
-    """A mock for one test to which every aiohttp client of the process is redirected."""
+    """A mock for one test to which every aiohttp client in the process is redirected."""
     yield from _own_mock(request.node, {"mock_external_urls": True, **mock_options(request.node)})
 
 
 def check_server(item: "pytest.Item") -> None:
-    """Have the callback errors of the session's mock raised at the end of the test that uses it directly."""
+    """Raise the callback errors of the session's mock at the end of a test that uses `aiointercept_server` directly."""
     fixtures = getattr(item, "funcargs", {})
     server = fixtures.get("aiointercept_server")
     if server is not None and "aiointercept_mock" not in fixtures:
@@ -68,19 +68,19 @@ def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointe
     try:
         mock = aiointercept(**made, **_NO_CHECKS)
     except (TypeError, ValueError) as exc:
-        refuse(str(exc))
+        usage_error(str(exc))
     with mock:
-        evidence_of(item).use(mock)
+        usage_of(item).use(mock)
         yield mock
         mock.check(**_checks(item, options))
 
 
 def _checks(item: "pytest.Item", options: dict[str, Any]) -> dict[str, Any]:
-    """Return what is asked at the end of a test: all of one that passed, only the callbacks' errors of one that failed.
+    """Return the checks for the end of a test: all after it passed, only callback errors after it failed.
 
-    Of one that was skipped, or expected to fail, nothing is asked.
+    After a test that was skipped, or failed as expected, nothing is checked.
     """
-    evidence = evidence_of(item)
-    if evidence.failed:
+    usage = usage_of(item)
+    if usage.failed:
         return {**_NO_CHECKS, "raise_callback_errors": options["raise_callback_errors"]}
-    return {name: options[name] for name in CHECKS} if evidence.passed else _NO_CHECKS
+    return {name: options[name] for name in CHECKS} if usage.passed else _NO_CHECKS

@@ -1,6 +1,6 @@
-"""The hooks: the marker, the settings, and the section in the report of a failed test.
+"""The hooks: the marker, the ini options, and the section in the report of a failed test.
 
-Written so that any release of pytest can import them.
+Any release of pytest can import this module.
 """
 
 from collections.abc import Generator
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._evidence import begin_evidence, end_evidence, evidence_of
 from ._fixtures import check_server
+from ._mock_usage import begin_usage, end_usage, usage_of
 from ._options import CHECKS, MARKER
-from ._test_run import TEST_RUN
+from ._pytest_run import PYTEST_RUN
 
 if TYPE_CHECKING:
     from pluggy import Result
@@ -26,61 +26,61 @@ __all__ = [
 ]
 
 _HELP = {
-    "raise_callback_errors": "raise what callbacks of a mock raised when the test ends",
-    "assert_all_called": "fail a test that leaves a registration unused",
-    "assert_all_matched": "fail a test that makes a request which nothing registered matches",
+    "raise_callback_errors": "raise the errors of a mock's callbacks at the end of the test",
+    "assert_all_called": "fail a test that leaves a route unused",
+    "assert_all_matched": "fail a test that makes an unmatched request",
 }
 
 
 def pytest_addoption(parser: "pytest.Parser") -> None:
-    """Add the project's settings."""
+    """Add the ini options."""
     for name in CHECKS:
         parser.addini(f"{MARKER}_{name}", _HELP[name], type="bool", default=name == "raise_callback_errors")
 
 
 def pytest_configure(config: "pytest.Config") -> None:
-    """Register the marker, and have mocks know the project's settings."""
+    """Register the marker, and pass the ini options to mocks."""
     config.addinivalue_line(
         "markers", f"{MARKER}(**options): arguments of the mock that the aiointercept fixtures give to this test"
     )
-    TEST_RUN.configure({name: config.getini(f"{MARKER}_{name}") for name in CHECKS})
+    PYTEST_RUN.configure({name: config.getini(f"{MARKER}_{name}") for name in CHECKS})
 
 
 def pytest_unconfigure() -> None:
-    """Forget the project's settings."""
-    TEST_RUN.unconfigure()
+    """Forget the ini options."""
+    PYTEST_RUN.unconfigure()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: "pytest.Item") -> None:
-    """Begin a test that has used no mock so far."""
-    begin_evidence(item)
+    """Begin to note the mocks of a test."""
+    begin_usage(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: "pytest.Item") -> None:
-    """Have what the session's mock is told in this test raised when it ends."""
+    """Raise the callback errors of the session's mock at the end of the test."""
     check_server(item)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: "pytest.Item") -> Generator[None, "Result[pytest.TestReport]", None]:
-    """Add to the report of a failed test what its mocks received."""
+    """Add a section to the report of a failed test: the requests that its mocks received."""
     outcome = yield
     if outcome.excinfo is not None:
         return
     report = outcome.get_result()
-    evidence = evidence_of(item)
-    # Once for each test is enough, and what was there when it failed says most.
-    if report.failed and (report.when != "teardown" or not evidence.failed):
-        # Not imported in each run of pytest: most tests pass.
+    usage = usage_of(item)
+    # One section for each test, with the mocks as they were when the test failed.
+    if report.failed and (report.when != "teardown" or not usage.failed):
+        # Imported only for failed tests.
         from ._report import describe  # noqa: PLC0415
 
-        _add_section(report, describe(evidence.views()))
-    evidence.failed = evidence.failed or report.failed
-    evidence.passed = evidence.passed or (report.when == "call" and report.passed)
+        _add_section(report, describe(usage.snapshots()))
+    usage.failed = usage.failed or report.failed
+    usage.passed = usage.passed or (report.when == "call" and report.passed)
     if report.when == "teardown":
-        end_evidence(item)
+        end_usage(item)
 
 
 def _add_section(report: Any, text: str) -> None:

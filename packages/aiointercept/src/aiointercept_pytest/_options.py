@@ -1,30 +1,31 @@
-"""The options of a test's mock: from the markers around it and from the project's settings."""
+"""The options of a test's mock, from its markers and from pytest's configuration."""
 
+import difflib
 import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._test_run import TEST_RUN
+from ._pytest_run import PYTEST_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import NoReturn
 
-__all__ = ["CHECKS", "MARKER", "mock_options", "refuse"]
+__all__ = ["CHECKS", "MARKER", "mock_options", "usage_error"]
 
 MARKER = "aiointercept"
 
-# What is looked at when a test ends. Each is an ini option as well, under the marker's name.
+# The checks at the end of a test. Each is an ini option as well, with the marker's name as its prefix.
 CHECKS = ("raise_callback_errors", "assert_all_called", "assert_all_matched")
 
 
 def mock_options(item: "pytest.Item") -> dict[str, Any]:
-    """Return the constructor's arguments for a test: its nearest marker counts, for each of them, then the settings.
+    """Return the constructor's arguments for a test: for each, the nearest marker counts, then the ini option.
 
-    A marker that does not name them fails the test.
+    An invalid marker fails the test.
     """
-    options: dict[str, Any] = {name: TEST_RUN.setting(name) for name in CHECKS}
+    options: dict[str, Any] = {name: PYTEST_RUN.ini_option(name) for name in CHECKS}
     for node in item.listchain():
         for marker in _farthest_first(node):
             _check_marker(marker)
@@ -32,28 +33,31 @@ def mock_options(item: "pytest.Item") -> dict[str, Any]:
     return options
 
 
-def refuse(message: str) -> "NoReturn":
-    """Fail the test with what is wrong about its marker, and no traceback: it would show none of the user's code."""
+def usage_error(message: str) -> "NoReturn":
+    """Fail the test because of its marker, without a traceback, which would show none of the user's code."""
     pytest.fail(f"@pytest.mark.{MARKER}: {message}", pytrace=False)
 
 
 def _check_marker(marker: "pytest.Mark") -> None:
     if marker.args:
-        refuse(
-            f"expected keyword arguments only, got {', '.join(map(repr, marker.args))}; "
-            "write passthrough=[...] and the like"
+        usage_error(
+            f"options must be keyword arguments, got {', '.join(map(repr, marker.args))}; "
+            "write for example mock_external_urls=True"
         )
     from aiointercept import aiointercept  # noqa: PLC0415
 
     known = [name for name in inspect.signature(aiointercept).parameters if name != "param"]
-    if unknown := sorted(set(marker.kwargs) - set(known)):
-        refuse(f"expected options among {', '.join(known)}; got {', '.join(unknown)}")
+    for name in marker.kwargs:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(known)}"
+            usage_error(f"unknown option {name!r}; {hint}")
 
 
 def _farthest_first(node: Any) -> "Iterable[pytest.Mark]":
-    """Return the markers of one node: those of base classes, of its own, of a set of parameters.
+    """Return the markers of a node in the order of base classes, the node itself and its set of parameters.
 
-    Of several on one class or function, the one next to it is the nearest.
+    Of several markers on one class or function, the lowest is the nearest.
     """
     markers: list[pytest.Mark] = [marker for marker in node.own_markers if marker.name == MARKER]
     classes = node.obj.__mro__ if isinstance(node, pytest.Class) else ()
@@ -68,7 +72,7 @@ def _farthest_first(node: Any) -> "Iterable[pytest.Mark]":
                 return position
         return 0
 
-    # Of two at the same distance, the first is the nearest.
+    # At the same distance, the first marker is the nearest.
     nearest_first = sorted(markers, key=distance)
     return nearest_first[::-1]
 

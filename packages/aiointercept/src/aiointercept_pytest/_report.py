@@ -1,9 +1,9 @@
-"""The section of a failed test's report: what its mocks received, and what was registered and never used."""
+"""The section in the report of a failed test: the requests that its mocks received, and the unused routes."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._evidence import View
+from ._mock_usage import MockSnapshot
 
 if TYPE_CHECKING:
     from aiointercept_core import Record
@@ -16,26 +16,26 @@ _MAX_URL_COLUMN = 60
 _MAX_WIDTH = 400
 
 
-def describe(views: Sequence[View]) -> str:
-    """Return the section for `views`, empty where there are none; it is bounded, however much they received."""
-    # A mock that nobody spoke to says something only where there is no other.
-    views = [view for view in views if view.records or view.registrations] or views
-    parts = [_describe_mock(view) for view in views[-_MAX_MOCKS:]]
-    if len(views) > _MAX_MOCKS:
-        parts.insert(0, "(mocks before these are left out)")
+def describe(snapshots: Sequence[MockSnapshot]) -> str:
+    """Return the text for `snapshots`, empty if there are none; its length is bounded."""
+    # A mock without requests and routes is shown only if there is no other.
+    snapshots = [one for one in snapshots if one.records or one.routes] or snapshots
+    parts = [_describe_mock(snapshot) for snapshot in snapshots[-_MAX_MOCKS:]]
+    if len(snapshots) > _MAX_MOCKS:
+        parts.insert(0, "(earlier mocks are left out)")
     return "\n\n".join(parts)
 
 
-def _describe_mock(view: View) -> str:
-    count = len(view.records)
-    lines = [f"{view.name} received {count} request{'' if count == 1 else 's'}"]
+def _describe_mock(snapshot: MockSnapshot) -> str:
+    count = len(snapshot.records)
+    lines = [f"{snapshot.name} received {count} request{'' if count == 1 else 's'}"]
     if count > _MAX_LINES:
-        lines.append(f"  ({count - _MAX_LINES} before these)")
-    lines += _table([_row(record) for record in view.records[-_MAX_LINES:]])
-    unused = [response for response in view.registrations if not response.call_count]
+        lines.append(f"  ({count - _MAX_LINES} earlier requests are left out)")
+    lines += _table([_row(record) for record in snapshot.records[-_MAX_LINES:]])
+    unused = [route for route in snapshot.routes if not route.call_count]
     if unused:
-        lines.append("registered and never used")
-        lines += [_line(f"  {response}") for response in unused[:_MAX_LINES]]
+        lines.append("registered, but never used:")
+        lines += [_line(f"  {route}") for route in unused[:_MAX_LINES]]
     if len(unused) > _MAX_LINES:
         lines.append(f"  (and {len(unused) - _MAX_LINES} more)")
     return "\n".join(lines)
@@ -43,10 +43,10 @@ def _describe_mock(view: View) -> str:
 
 def _row(record: "Record[Any]") -> tuple[str, str, str, str, str]:
     method, url = record.key
-    # Without a time, no reply was chosen: the client left before, or still waits.
+    # There is no time before the reply was chosen: the client left, or still waits.
     took = "-" if record.seconds is None else f"{record.seconds * 1000:.2f} ms"
     status = record.status or ("-" if record.seconds is None else "closed")
-    return method, str(url), str(status), took, "matched" if record.response is not None else _why_not(record)
+    return method, str(url), str(status), took, "matched" if record.route is not None else _why_not(record)
 
 
 def _why_not(record: "Record[Any]") -> str:

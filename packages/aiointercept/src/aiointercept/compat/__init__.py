@@ -1,4 +1,4 @@
-"""What tests written for aioresponses import: change the import, keep the tests.
+"""The names that tests written for aioresponses import: change the import, keep the tests.
 
 `from aiointercept.compat import aioresponses, CallbackResult`
 """

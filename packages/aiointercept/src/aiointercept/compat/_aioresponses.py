@@ -10,25 +10,36 @@ from aiohttp import ClientResponse
 from multidict import CIMultiDict
 from yarl import URL
 
-from aiointercept_core import BodySource, CallbackResult, MockResponse, Registry, RequestLog
+from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRules, RequestLog, Route
 from aiointercept_server import AiointerceptRequest
 
-from .._aiointercept import aiointercept
-from .._decorator import decorate
+from .._parts import (
+    CallbackErrors,
+    CallbackRunner,
+    RunningMock,
+    decorate,
+    notify_started,
+    running_loop,
+    stop_result,
+)
 from ._calls import RequestCall, build_call, merge_params, normalize_url
-from ._interception import CompatInterception, Manner, Prefixes
+from ._replies import AioresponsesReplies, ReplyOverrides
+from ._routing import AioresponsesRouting
 
 __all__ = ["aioresponses"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_RULES = RegistryRules(exact_urls_first=False, allow_unreachable=True, drop_contradicting_headers=True)
+
 
 class aioresponses:
     """A mock for aiohttp's clients with the interface of aioresponses.
 
-    Every host is intercepted, bare IP addresses included, but for URLs that begin with an entry of `passthrough`.
-    `passthrough_unmatched` lets out what nothing registered matches. `param` names the keyword argument that gets
-    the mock when this is used as a decorator. `requests` holds the calls by `(METHOD, URL)`.
+    Requests to every host are redirected, bare IP addresses included, except for URLs that begin with an entry of
+    `passthrough`. With `passthrough_unmatched`, unmatched requests reach the real network. `param` is the name of the
+    keyword argument that receives the mock when this is used as a decorator. `requests` holds the calls by
+    `(METHOD, URL)`.
     """
 
     requests: dict[tuple[str, URL], list[RequestCall]]
@@ -43,7 +54,8 @@ class aioresponses:
 
     def _begin(self) -> None:
         self.requests = RequestLog()
-        self._mock = _Mock(self)
+        self._running: RunningMock | None = None
+        self._overrides: dict[Route, ReplyOverrides] = {}
         self._stopped: Awaitable[None] | None = None
 
     def __enter__(self) -> Self:
@@ -55,7 +67,7 @@ class aioresponses:
     ) -> None:
         self.stop()
 
-    # Subclasses know `with` only: what they do there is done here as well.
+    # Subclasses override the methods of `with`: `async with` calls these too.
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -68,23 +80,45 @@ class aioresponses:
             await self._stopped
 
     def __call__(self, target: F) -> F:
-        """Decorate a function or method, sync or async, which is called with this mock, and nothing recorded.
+        """Decorate a function or method, sync or async: it is called with this mock, with no calls recorded.
 
-        Where this mock is in use, by a call within a call or a block, it gets one that was made like it.
+        If this mock is running, because of a call within a call or of a block, the function gets a new one like it.
         """
         return decorate(target, self._for_one_call, self._param)
 
     def start(self) -> None:
-        """Start to intercept; `RuntimeError` if this mock does so already."""
-        self._mock.start()
+        """Start to redirect requests; `RuntimeError` if this mock is running."""
+        if self._running is not None:
+            raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
+        errors = CallbackErrors()
+        callbacks = CallbackRunner(running_loop(), errors)
+        registry: Registry[AiointerceptRequest] = Registry(_RULES, callback_context=callbacks.context)
+        routing = AioresponsesRouting(registry, self, self._passthrough, self._overrides)
+        self._running = RunningMock(
+            registry,
+            callbacks,
+            errors,
+            routing=routing,
+            replies=AioresponsesReplies(registry, callbacks, self._overrides, routing.pending_call),
+            redirect=True,
+            unwrap_os_errors=True,
+        )
+        notify_started(self._running)
 
     def stop(self) -> None:
-        """Stop to intercept and forget the registrations; the recorded calls stay."""
-        self._stopped = self._mock.stop()
+        """Stop to redirect requests and forget the routes; the recorded calls stay."""
+        running = self._running
+        if running is not None:
+            running.close()
+            self._running = None
+            self._overrides.clear()
+            self._stopped = stop_result(running.closing)
 
     def clear(self) -> None:
-        """Forget the registrations; the recorded calls stay."""
-        self._mock.clear()
+        """Forget the routes; the recorded calls stay."""
+        if self._running is not None:
+            self._running.registry.clear()
+        self._overrides.clear()
 
     def add(
         self,
@@ -101,24 +135,28 @@ class aioresponses:
         timeout: bool = False,
         reason: str | None = None,
         callback: Callable[..., Any] | None = None,
-    ) -> MockResponse:
-        """Register the reply to requests for `url`.
+    ) -> Route:
+        """Register a reply to requests for `url`.
 
-        `exception` is raised at the caller as it is, as is `asyncio.TimeoutError` with `timeout`. `callback(url,
-        **kwargs)` gets the caller's keyword arguments and returns a `CallbackResult`, or `None` for the reply
-        registered here; what it raises the caller gets. Raises `TypeError` or `ValueError` for what could not be
-        served.
+        `exception` is raised at the caller as it is, and so is `asyncio.TimeoutError` with `timeout`. `callback(url,
+        **kwargs)` gets the caller's keyword arguments and returns a `CallbackResult`, or `None` for the reply that is
+        registered here; an exception that it raises is raised at the caller. Raises `TypeError` or `ValueError` for
+        what cannot be served.
         """
         if timeout:
             exception = TimeoutError("Connection timeout test")
-        elif isinstance(exception, bool):
+        elif exception is not None and not _is_exception(exception):
             raise TypeError(
-                f"exception: expected an exception or an exception class, got {exception!r}; "
+                f"exception must be an exception or an exception class, got {exception!r}: "
                 "pass aiohttp.ServerDisconnectedError for a closed connection"
             )
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be a function or coroutine function, got {callback!r}")
+        if self._running is None:
+            raise RuntimeError("the mock is not running: use `with` or call start() before you register")
         result = None
         if isinstance(payload, dict | list):
-            # What the test changes in it later is in the replies after that.
+            # Later replies show the changes that the test makes to the payload.
             result = CallbackResult(
                 status=status,
                 payload=payload,
@@ -126,8 +164,7 @@ class aioresponses:
                 content_type=content_type,
                 reason=reason,
             )
-        return self._mock.register(
-            Manner(response_class, result),
+        route = self._running.registry.add(
             url,
             method,
             status,
@@ -136,10 +173,12 @@ class aioresponses:
             headers=headers,
             repeat=repeat,
             content_type=content_type,
-            callback=callback,
             reason=reason,
-            exception=exception,
         )
+        overrides = ReplyOverrides(callback, exception, response_class, result)
+        if overrides != ReplyOverrides():
+            self._overrides[route] = overrides
+        return route
 
     def head(self, url: str | URL | re.Pattern[str], **options: Any) -> None:
         """Register a reply to HEAD."""
@@ -223,7 +262,7 @@ class aioresponses:
         return type(self).__name__
 
     def _for_one_call(self) -> "aioresponses":
-        if not self._mock.running:
+        if self._running is None:
             self.requests = RequestLog()
             return self
         other = copy.copy(self)
@@ -248,49 +287,5 @@ class aioresponses:
         return f"{self._name}({', '.join(parts)})"
 
 
-class _Mock(aiointercept):
-    """The native mock underneath."""
-
-    def __init__(self, owner: aioresponses) -> None:
-        self._owner = owner
-        # A project's settings for native mocks are not for tests that were written without them.
-        super().__init__(
-            mock_external_urls=True, raise_callback_errors=False, assert_all_called=False, assert_all_matched=False
-        )
-
-    @property
-    def running(self) -> bool:
-        """Whether it intercepts now."""
-        return self._running is not None
-
-    def register(self, manner: Manner, *args: Any, **options: Any) -> MockResponse:
-        """Register without moving the callback: it runs where the caller is."""
-        running = self._running
-        if not isinstance(running, CompatInterception):
-            raise RuntimeError("expected a started mock, this one is not; use `with` or start() before you register")
-        response = self._registry.add(*args, **options)
-        if manner != Manner():
-            running.manners[response] = manner
-            # Its manner has a say in each reply.
-            response.ready = None
-        return response
-
-    def stop(self) -> Awaitable[None]:
-        """Stop, and let go of what the test registered."""
-        self._forget_manners()
-        return super().stop()
-
-    def clear(self) -> None:
-        """Forget all registrations; the mock runs on."""
-        super().clear()
-        self._forget_manners()
-
-    def _forget_manners(self) -> None:
-        if isinstance(self._running, CompatInterception):
-            self._running.manners.clear()
-
-    def _make_registry(self) -> Registry[AiointerceptRequest]:
-        return Registry(lenient=True)
-
-    def _make_interception(self, registry: Registry[AiointerceptRequest]) -> CompatInterception:
-        return CompatInterception(registry, self._owner, Prefixes(self._owner._passthrough))
+def _is_exception(value: object) -> bool:
+    return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))

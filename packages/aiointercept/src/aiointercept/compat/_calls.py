@@ -1,4 +1,4 @@
-"""Calls: what the caller passed to its session, as tests for aioresponses look at it."""
+"""Calls: what the caller passed to its session, in the form in which aioresponses records it."""
 
 import copy
 import io
@@ -10,21 +10,21 @@ from multidict import CIMultiDict
 from yarl import URL, Query
 
 import aiointercept_core
-from aiointercept_core import MockResponse
-from aiointercept_dns import Attempt, Call
+from aiointercept_core import Route
+from aiointercept_dns import OutgoingRequest
 
-__all__ = ["ExpectedCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
+__all__ = ["PendingCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
 
 
 class RequestCall(NamedTuple):
-    """One call of a session: the arguments behind method and URL, as the caller passed them."""
+    """One call of a session: the arguments after method and URL, as the caller passed them."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
 
 class SentData(bytes):
-    """What was sent of a stream that was passed as `data`: bytes, and a fresh stream over them for each loop."""
+    """The bytes that were sent of a stream passed as `data`, and a new stream over them for each loop."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self:
@@ -37,7 +37,7 @@ def merge_params(url: str | URL, params: Query = None) -> URL:
 
 
 def normalize_url(url: str | URL) -> URL:
-    """Return the URL that stands for all that are the same as `url`, in the spelling of aioresponses."""
+    """Return `url` in normalised form, in the spelling of aioresponses."""
     normalised = aiointercept_core.normalize_url(url)
     url = URL(url)
     # An empty path stays empty, which only shows in the text.
@@ -50,49 +50,46 @@ def build_call(method: str, args: tuple[Any, ...], options: Mapping[str, Any]) -
     kwargs = {"allow_redirects": True, **options}
     if method == "POST":
         kwargs.setdefault("data", None)
-    # What the caller changes later has no part in what it passed.
+    # Copied, because the caller may change its objects later.
     return RequestCall(args, {name: _copied(value) for name, value in kwargs.items()})
 
 
-class ExpectedCall:
-    """A call, from when it is made until its request has come: its record, and the reply reserved for it."""
+class PendingCall:
+    """A call whose request has not been answered yet: its record, and the route reserved for it."""
 
-    __slots__ = ("call", "key", "options", "owner", "recorded", "response", "sent")
+    def __init__(self, request: OutgoingRequest) -> None:
+        self.key = (request.client_request.method.upper(), normalize_url(request.url))
+        self.route: Route | None = None
+        # An HTTP redirect that is followed belongs to the same call.
+        self.is_recorded = not request.is_initial
+        self._options = _options(request)
+        self.call = build_call(self.key[0], request.args[2:], self._options)
+        self._sent: Any = self._options.get("data")
 
-    def __init__(self, owner: object, attempt: Attempt) -> None:
-        self.owner = owner
-        self.key = (attempt.request.method.upper(), normalize_url(attempt.url))
-        self.options = _options(attempt.call)
-        self.call = build_call(self.key[0], attempt.call.args[2:], self.options)
-        self.response: MockResponse | None = None
-        # What follows a redirect belongs to the same call.
-        self.recorded = not attempt.first
-        self.sent: Any = self.options.get("data")
-
-    def arrive(self, body: bytes) -> None:
-        """Take `body`, as far as it was received, for a stream or file that can be read only once."""
-        data = self.options.get("data")
+    def attach_body(self, body: bytes) -> None:
+        """Put the received `body` in the place of a stream or file that can be read only once."""
+        data = self._options.get("data")
         if _holds_files(data):
             # The copy was made before anything was read.
-            self.sent = _copied(self.call.kwargs["data"])
-        elif (fresh := _fresh(data, body)) is not None:
-            self.sent = fresh
-            # The record's own, whatever a callback reads of it.
-            self.call.kwargs["data"] = _fresh(data, body)
+            self._sent = _copied(self.call.kwargs["data"])
+        elif (replayed := _replayed(data, body)) is not None:
+            self._sent = replayed
+            # Another object, so that the record is complete whatever a callback reads.
+            self.call.kwargs["data"] = _replayed(data, body)
 
     def callback_options(self) -> dict[str, Any]:
-        """Return the keyword arguments of the call, with `data` as it can be read now."""
-        options = {"allow_redirects": True, **self.options}
+        """Return the keyword arguments of the call, with `data` in a form that can be read now."""
+        options = {"allow_redirects": True, **self._options}
         if "data" in options:
-            options["data"] = self.sent
+            options["data"] = self._sent
         return options
 
 
-def _options(call: Call) -> dict[str, Any]:
-    """Return the keyword arguments of `call`, with the session's own headers among the headers."""
-    options = {name: value for name, value in call.options.items() if name not in ("method", "str_or_url")}
-    if call.session is not None and call.session.headers:
-        options["headers"] = _with_session_headers(call.session, options.get("headers"))
+def _options(request: OutgoingRequest) -> dict[str, Any]:
+    """Return the keyword arguments of the call, with the session's own headers among its headers."""
+    options = {name: value for name, value in request.options.items() if name not in ("method", "str_or_url")}
+    if request.session is not None and request.session.headers:
+        options["headers"] = _with_session_headers(request.session, options.get("headers"))
     return options
 
 
@@ -109,12 +106,12 @@ def _copied(value: Any) -> Any:
     try:
         return copy.deepcopy(value)
     except Exception:
-        # Files, streams, TLS contexts: it stays what it is.
+        # Files, streams and TLS contexts cannot be copied.
         return value
 
 
-def _fresh(data: Any, body: bytes) -> Any:
-    """Return a stream or file like `data` over `body`; `None` where `data` can be read more than once."""
+def _replayed(data: Any, body: bytes) -> Any:
+    """Return a stream or file like `data` over `body`; `None` if `data` can be read more than once."""
     if hasattr(data, "__aiter__"):
         return SentData(body)
     if isinstance(data, io.TextIOBase):

@@ -1,4 +1,4 @@
-"""Which parameter of a decorated function gets the mock, and the signature that is left."""
+"""Find the parameter of a decorated function that receives the mock, and the signature without it."""
 
 import functools
 import inspect
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Injection"]
+__all__ = ["MockParameter"]
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -15,18 +15,18 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 if sys.version_info >= (3, 14):
     import annotationlib
 
-    # Names that only a type checker can find are no reason to fail.
+    # Annotations may contain names that exist for type checkers only.
     _signature = functools.partial(inspect.signature, annotation_format=annotationlib.Format.FORWARDREF)
 else:
     _signature = inspect.signature
 
 
-class Injection:
-    """The place of the mock among the parameters of `function`.
+class MockParameter:
+    """The parameter of `function` that receives the mock.
 
-    It is the parameter `param`, or else the last positional one before those that `unittest.mock.patch` fills inside,
-    or else the end of `*args`. `signature` is what callers see: the function's own without all these. Raises
-    `TypeError` where there is no such place.
+    It is the parameter `param`, or else the last positional one before those that `unittest.mock.patch` fills, or else
+    the end of `*args`. `signature` is the function's signature without all these. Raises `TypeError` if there is no
+    such parameter.
     """
 
     def __init__(self, function: Callable[..., Any], param: str | None) -> None:
@@ -34,26 +34,27 @@ class Injection:
         parameters = list(signature.parameters.values())
         positional = [parameter for parameter in parameters if parameter.kind in _BY_POSITION]
         variadic = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
-        patched = _patched(function, [one.name for one in positional if one.name != param], variadic)
+        patched = _patched(function, [each.name for each in positional if each.name != param], variadic)
         if param is not None:
             _check_param(param, function, signature)
-            self._injected: str | None = param
+            self._name_of_mock: str | None = param
         elif variadic:
-            self._injected = None
+            self._name_of_mock = None
         else:
-            self._injected = _last_place([one.name for one in positional if one.name not in patched])
-            if self._injected is None:
+            self._name_of_mock = _last_place([each.name for each in positional if each.name not in patched])
+            if self._name_of_mock is None:
+                example = ", ".join([*(each.name for each in positional), "m"])
                 raise TypeError(
-                    f"expected a positional parameter for the mock, {function!r} has {signature}; "
-                    "add one at the end, or name a keyword argument with param="
+                    f"{_name(function)}() has no parameter to receive the mock: add one at the end, for example "
+                    f"`def {getattr(function, '__name__', 'test')}({example})`, or use param="
                 )
-        # pytest passes fixtures by keyword, patch appends to what is passed by position: what comes before the mock
-        # or before what patch appends is passed by position.
-        self._leading = list(itertools.takewhile(lambda one: one.name not in patched, positional))
-        self._by_keyword = self._injected not in [None, *(one.name for one in self._leading)]
+        # pytest passes fixtures by keyword, and `patch` appends positional arguments: the parameters before the mock
+        # and before those of `patch` have to be passed by position.
+        self._leading = list(itertools.takewhile(lambda each: each.name not in patched, positional))
+        self._by_keyword = self._name_of_mock not in [None, *(each.name for each in self._leading)]
         self._function = function
-        hidden = {self._injected, *patched}
-        self.signature = signature.replace(parameters=[one for one in parameters if one.name not in hidden])
+        hidden = {self._name_of_mock, *patched}
+        self.signature = signature.replace(parameters=[each for each in parameters if each.name not in hidden])
 
     def arguments(
         self, mock: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -62,7 +63,7 @@ class Injection:
         rest, kwargs = list(args), dict(kwargs)
         leading = []
         for parameter in self._leading:
-            if parameter.name == self._injected:
+            if parameter.name == self._name_of_mock:
                 leading.append(mock)
             elif rest:
                 leading.append(rest.pop(0))
@@ -71,16 +72,16 @@ class Injection:
             elif parameter.default is not inspect.Parameter.empty:
                 leading.append(parameter.default)
             else:
-                raise TypeError(f"{self._function!r}: missing the argument {parameter.name!r}")
-        if self._injected is None:
+                raise TypeError(f"{_name(self._function)}() misses the argument {parameter.name!r}")
+        if self._name_of_mock is None:
             rest.append(mock)
         elif self._by_keyword:
-            kwargs[self._injected] = mock
+            kwargs[self._name_of_mock] = mock
         return (*leading, *rest), kwargs
 
 
 def _last_place(names: list[str]) -> str | None:
-    """Return the last of `names`, unless it is what a method is bound to."""
+    """Return the last of `names`, `None` if there is none besides `self` or `cls`."""
     if not names or (len(names) == 1 and names[0] in {"self", "cls"}):
         return None
     return names[-1]
@@ -89,7 +90,10 @@ def _last_place(names: list[str]) -> str | None:
 def _check_param(param: str, function: Callable[..., Any], signature: inspect.Signature) -> None:
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
     if kinds.get(param) not in _BY_NAME and inspect.Parameter.VAR_KEYWORD not in kinds.values():
-        raise TypeError(f"param: expected a keyword argument of {function!r}, got {param!r}; it has {signature}")
+        raise TypeError(
+            f"param={param!r} is no keyword argument of {_name(function)}{signature}: "
+            "add it to the signature, or correct param="
+        )
 
 
 def _patched(function: Callable[..., Any], names: list[str], variadic: bool) -> set[str]:
@@ -102,7 +106,11 @@ def _patched(function: Callable[..., Any], names: list[str], variadic: bool) -> 
             appended += patching.new is default
             continue
         several = (patching, *patching.additional_patchers)
-        by_name.update(one.attribute_name for one in several if one.new is default)
+        by_name.update(each.attribute_name for each in several if each.new is default)
     names = [name for name in names if name not in by_name]
-    # Into `*args` they go behind the mock.
+    # In `*args` they come after the mock.
     return by_name if variadic else by_name.union(names[max(0, len(names) - appended) :])
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)

@@ -1,0 +1,144 @@
+"""Run user callbacks: coroutine functions on the event loop that registered them, plain functions on a thread.
+
+Requests are served on the server's thread. A callback that waits for the test's own `asyncio.Event` has to run on the
+test's loop, and a callback that blocks must not delay other replies.
+"""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from aiointercept_core import format_error
+
+from ._callback_thread import CallbackThread
+from ._cross_loop import call_threadsafe, run_on_loop, running_loop, set_future, wrapped_base_exception
+
+__all__ = ["CallbackContext", "CallbackErrors", "CallbackRunner"]
+
+logger = logging.getLogger("aiointercept")
+
+
+class CallbackErrors:
+    """The errors that callbacks and bodies of a mock raised and that were not raised in the test yet."""
+
+    def __init__(self) -> None:
+        self._errors: list[BaseException] = []
+
+    def add(self, error: BaseException) -> None:
+        """Keep `error` for the end of the block."""
+        self._errors.append(error)
+
+    def add_unobserved(self, error: BaseException) -> None:
+        """Keep and log the `error` of a callback whose client has left."""
+        self.add(error)
+        logger.error("a callback failed after its client had left:\n%s", format_error(error))
+
+    def take(self) -> list[BaseException]:
+        """Return the errors and forget them."""
+        errors = self._errors[:]
+        del self._errors[: len(errors)]
+        return errors
+
+
+class CallbackRunner:
+    """Where the functions registered with one mock run.
+
+    `default_loop` runs coroutine functions that were registered outside of an event loop; the server's loop does if it
+    is `None`.
+    """
+
+    def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: CallbackErrors) -> None:
+        self._default_loop = default_loop
+        self._thread = CallbackThread(errors.add_unobserved)
+
+    def context(self) -> "CallbackContext":
+        """Return the context of a route that is registered now."""
+        return CallbackContext(running_loop() or self._default_loop, contextvars.copy_context(), self._thread)
+
+    def close(self) -> None:
+        """Let the thread end; a function that is still running on it is not waited for."""
+        self._thread.close()
+
+
+class CallbackContext:
+    """The event loop (`None` for the server's), the context variables and the thread of one route's functions."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop | None, variables: contextvars.Context, thread: CallbackThread
+    ) -> None:
+        self._loop = loop
+        self._variables = variables
+        self._thread = thread
+
+    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call `function` and return what it returns, awaited if it is awaitable."""
+        call = functools.partial(function, *args, **kwargs)
+        if _is_coroutine_function(function):
+            return await self._run(call)
+        result = await self._thread.run(functools.partial(self._variables.copy().run, call))
+        if inspect.isawaitable(result):
+            return await self._run(lambda: result)
+        return result
+
+    async def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the items of `body`, which one task on the loop iterates over, at most one item ahead."""
+        here = asyncio.get_running_loop()
+        items: asyncio.Queue[tuple[bytes, Callable[[], None]]] = asyncio.Queue()
+        iterating = asyncio.ensure_future(self._run(functools.partial(_put_items, body, here, items)))
+        getting = asyncio.ensure_future(items.get())
+        try:
+            while True:
+                await asyncio.wait({iterating, getting}, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done():
+                    await iterating
+                    return
+                item, go_on = getting.result()
+                yield item
+                getting = asyncio.ensure_future(items.get())
+                go_on()
+        finally:
+            getting.cancel()
+            iterating.cancel()
+            # Also marks the exception of an iteration that nobody waits for as retrieved.
+            await asyncio.gather(iterating, getting, return_exceptions=True)
+
+    async def _run(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        """Await `make()` in a task on the loop."""
+        loop = self._loop
+        if loop is None or loop is asyncio.get_running_loop() or loop.is_closed():
+            try:
+                return await make()
+            except (KeyboardInterrupt, SystemExit) as exc:
+                raise wrapped_base_exception(exc) from exc
+        return await run_on_loop(loop, self._variables, make)
+
+
+async def _put_items(
+    body: AsyncIterable[bytes],
+    reader_loop: asyncio.AbstractEventLoop,
+    items: "asyncio.Queue[tuple[bytes, Callable[[], None]]]",
+) -> None:
+    """Put each item of `body` into the queue of another loop, and wait until it was taken."""
+    loop = asyncio.get_running_loop()
+    iterator = aiter(body)
+    try:
+        async for item in iterator:
+            taken = loop.create_future()
+            go_on = functools.partial(call_threadsafe, loop, set_future, taken)
+            call_threadsafe(reader_loop, items.put_nowait, (item, go_on))
+            await taken
+    finally:
+        aclose = getattr(iterator, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    """Tell whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

@@ -1,0 +1,106 @@
+"""Close a mock from sync and async code, and what `start()` and `stop()` return."""
+
+import concurrent.futures
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Protocol
+
+from ._cross_loop import call_threadsafe, running_loop, set_future
+
+__all__ = ["CloseHandle", "StartResult", "StopResult", "stop_result"]
+
+logger = logging.getLogger("aiointercept")
+
+# How long sync code waits for a mock to close, in seconds.
+_CLOSE_TIMEOUT = 5.0
+
+
+class Closable(Protocol):
+    """A listener that closes on another thread."""
+
+    def close(self) -> "concurrent.futures.Future[None]":
+        """Begin to close, if that has not begun, and return a future that is done at the end."""
+
+    def close_soon(self, on_closed: Callable[[], object], cleanup: Callable[[], Awaitable[None]] | None) -> None:
+        """Begin to close, await `cleanup` at the end, then call `on_closed`."""
+
+
+class CloseHandle:
+    """The closing of a mock: sync code waits for it, async code awaits it on the loop on which it began.
+
+    That loop is told of the end instead of asking a `concurrent.futures.Future`, whose `done()` takes a lock and so
+    counts as a blocking call. `on_closed` is called at the end, on any thread.
+    """
+
+    def __init__(
+        self, closable: Closable, cleanup: Callable[[], Awaitable[None]] | None, on_closed: Callable[[], object]
+    ) -> None:
+        self._loop = running_loop()
+        self._closed = self._loop.create_future() if self._loop is not None else None
+        self._closable = closable
+        closable.close_soon(functools.partial(self._set_closed, on_closed), cleanup)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._closed is None or running_loop() is not self._loop:
+            # Awaited on another loop, or by a library such as trio that has none.
+            self.wait()
+        elif not self._closed.done():
+            yield from self._closed
+
+    def wait(self) -> None:
+        """Block until the mock is closed, for at most `_CLOSE_TIMEOUT` seconds."""
+        try:
+            self._closable.close().result(_CLOSE_TIMEOUT)
+        except TimeoutError:
+            logger.warning("the mock did not close within %s s: its thread is blocked", _CLOSE_TIMEOUT)
+
+    def _set_closed(self, on_closed: Callable[[], object]) -> None:
+        on_closed()
+        if self._loop is None or self._closed is None:
+            return
+        if running_loop() is self._loop:
+            set_future(self._closed)
+        else:
+            call_threadsafe(self._loop, set_future, self._closed)
+
+
+class StartResult:
+    """What `start()` returns: the mock runs already, and awaiting this gives the mock."""
+
+    def __init__(self, mock: Any) -> None:
+        self._mock = mock
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self._mock
+
+
+class StopResult:
+    """What `stop()` returns: awaiting it waits until the mock is closed, then calls `finish`."""
+
+    def __init__(self, closing: CloseHandle | None = None, finish: Callable[[], None] | None = None) -> None:
+        self._closing = closing
+        self._finish = finish
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._closing is not None:
+            yield from self._closing.__await__()
+        if self._finish is not None:
+            self._finish()
+
+    def wait(self) -> None:
+        """Block until the mock is closed, then call `finish`."""
+        if self._closing is not None:
+            self._closing.wait()
+        if self._finish is not None:
+            self._finish()
+
+
+def stop_result(closing: CloseHandle, finish: Callable[[], None] | None = None) -> StopResult:
+    """Return what `stop()` returns; in sync code the mock is closed and `finish` was called when this returns."""
+    result = StopResult(closing, finish)
+    if running_loop() is not None:
+        return result
+    result.wait()
+    return StopResult()

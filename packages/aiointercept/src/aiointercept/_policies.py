@@ -1,0 +1,122 @@
+"""What differs between kinds of mocks: the requests that a mock takes, and how replies and errors reach the caller.
+
+`RunningMock` asks these policies; the defaults here are those of `aiointercept`, others are in `compat`.
+"""
+
+import enum
+import logging
+from typing import Protocol
+
+from aiohttp import ServerDisconnectedError
+
+from aiointercept_core import CloseConnection, Record, Registry, Reply, error_response, format_error
+from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
+from aiointercept_server import AiointerceptRequest
+
+from ._callbacks import CallbackErrors
+
+__all__ = ["DefaultReplies", "DefaultRouting", "Destination", "ReplyPolicy", "RoutingPolicy"]
+
+logger = logging.getLogger("aiointercept")
+
+
+class Destination(enum.Enum):
+    """Where an outgoing request is sent."""
+
+    MOCK = "this mock"
+    MOCK_AS_FALLBACK = "this mock, unless another mock knows the origin"
+    REAL_NETWORK = "the real network"
+    UNDECIDED = "where another mock decides, or else the real network"
+
+
+class RoutingPolicy(Protocol):
+    """Which requests a mock takes, and which route answers them."""
+
+    def destination(self, request: OutgoingRequest) -> Destination:
+        """Return where `request` is sent; called on the client's event loop, so it must not wait."""
+
+    def match(
+        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
+    ) -> Record[AiointerceptRequest]:
+        """Choose the route that answers a received `request`, and record it."""
+
+    def record_incomplete(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> None:
+        """Record a `request` whose client left before its body was complete."""
+
+
+class ReplyPolicy(Protocol):
+    """How replies and errors reach the caller."""
+
+    async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+        """Return the reply of the record's route; raises what the user's functions raise."""
+
+    def reply_to_error(
+        self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
+    ) -> Reply:
+        """Return the reply to a `request` for which a user's function raised `error`."""
+
+    def unmatched_error(self, record: Record[AiointerceptRequest]) -> Exception:
+        """Return the exception that the caller of an unmatched request gets."""
+
+
+class DefaultRouting:
+    """Take requests for registered origins, and match each request when its body has come."""
+
+    def __init__(
+        self, registry: Registry[AiointerceptRequest], passthrough: Passthrough, *, mock_ip_addresses: bool
+    ) -> None:
+        self._registry = registry
+        self._passthrough = passthrough
+        self._mock_ip_addresses = mock_ip_addresses
+
+    def destination(self, request: OutgoingRequest) -> Destination:
+        """Return where `request` is sent."""
+        url = request.url
+        host = url.raw_host or ""
+        is_ip = is_ip_address(host)
+        if is_ip and not self._mock_ip_addresses:
+            return Destination.UNDECIDED
+        if self._passthrough.matches(url):
+            return Destination.REAL_NETWORK
+        # A pattern that is meant for other hosts must not take the requests for the test's own local server.
+        is_local = is_loopback(host)
+        if self._registry.covers_origin(url) if is_local else self._registry.covers(url):
+            return Destination.MOCK
+        return Destination.UNDECIDED if is_local or is_ip else Destination.MOCK_AS_FALLBACK
+
+    def match(
+        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
+    ) -> Record[AiointerceptRequest]:
+        """Choose the route that answers `request`, and record it."""
+        return self._registry.match(request)
+
+    def record_incomplete(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> None:
+        """Record a `request` whose client left before its body was complete."""
+        self._registry.record(request, "the client left before its whole body had come")
+
+
+class DefaultReplies:
+    """Reply with status 500 to an error in a user's function, and keep the error for the end of the block."""
+
+    def __init__(self, registry: Registry[AiointerceptRequest], errors: CallbackErrors) -> None:
+        self._registry = registry
+        self._errors = errors
+
+    async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+        """Return the reply of the record's route."""
+        reply = await self._registry.reply(record)
+        if client_request is not None and isinstance(reply, CloseConnection):
+            client_request.set_exception(ServerDisconnectedError())
+        return reply
+
+    def reply_to_error(
+        self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
+    ) -> Reply:
+        """Keep and log `error`, and return a reply that reports it."""
+        self._errors.add(error)
+        logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))
+        return error_response(error)
+
+    def unmatched_error(self, record: Record[AiointerceptRequest]) -> Exception:
+        """Return a `ServerDisconnectedError` with the explanation."""
+        return ServerDisconnectedError(record.explanation)

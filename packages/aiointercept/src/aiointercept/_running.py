@@ -1,0 +1,253 @@
+"""A running mock: its registry, server and redirection, from start to stop."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+
+from aiointercept_core import (
+    CloseConnection,
+    Journal,
+    Record,
+    Registry,
+    Reply,
+    Route,
+    Stream,
+    Upgrade,
+)
+from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
+from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_retries
+
+from ._callbacks import CallbackErrors, CallbackRunner
+from ._closing import CloseHandle
+from ._cross_loop import CallbackCancelledError
+from ._policies import Destination, ReplyPolicy, RoutingPolicy
+
+__all__ = ["RunningMock"]
+
+logger = logging.getLogger("aiointercept")
+
+# Bound once, because tests replace the functions of `time`; a partial, because clock patchers search modules for them.
+_clock = functools.partial(time.perf_counter)
+
+_STOPPED = "the mock was stopped while the request waited for its reply"
+
+
+class RunningMock:
+    """Answer the requests that a server receives, and decide where the clients of the process send theirs.
+
+    With `redirect` the aiohttp clients of the process are redirected; with `forward_unmatched` unmatched requests go to
+    the real network; with `unwrap_os_errors` the caller gets a plain `OSError` where aiohttp would raise a
+    `ClientOSError` made from it.
+    """
+
+    def __init__(
+        self,
+        registry: Registry[AiointerceptRequest],
+        callbacks: CallbackRunner,
+        errors: CallbackErrors,
+        *,
+        routing: RoutingPolicy,
+        replies: ReplyPolicy,
+        redirect: bool,
+        forward_unmatched: bool = False,
+        unwrap_os_errors: bool = False,
+    ) -> None:
+        self.registry = registry
+        self.errors = errors
+        self.is_closed = False
+        self.closing: CloseHandle
+        self._callbacks = callbacks
+        self._routing = routing
+        self._replies = replies
+        self._upstream = Upstream() if forward_unmatched else None
+        self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
+        # The port for https origins is opened by the first request for one.
+        self._listener = Listener(self._make_answer())
+        self.address = self._listener.address("http")
+        if self._redirection is not None:
+            try:
+                self._redirection.start()
+            except BaseException:
+                self._listener.close()
+                raise
+
+    def __repr__(self) -> str:
+        host, port = self.address
+        return f"<aiointercept http://{host}:{port}{' (stopped)' if self.is_closed else ''}>"
+
+    @property
+    def journal(self) -> Journal[AiointerceptRequest]:
+        """The recorded requests."""
+        return self.registry.journal
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """All registered routes."""
+        return self.registry.routes
+
+    def close(self) -> None:
+        """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left."""
+        if self._redirection is not None:
+            self._redirection.stop(_STOPPED)
+        self._callbacks.close()
+        cleanup = self._upstream.close if self._upstream is not None else None
+        self.closing = CloseHandle(self._listener, cleanup, self._release)
+        self.is_closed = True
+
+    def _release(self) -> None:
+        # The redirection refers to this object: without this, both would wait for the garbage collector.
+        self._redirection = None
+
+    # Asked by the redirection, on a client's event loop.
+
+    def decide(self, request: OutgoingRequest) -> Decision:
+        """Return where a request of an aiohttp client of the process is sent."""
+        url = request.url
+        if (url.raw_host, url.port) == self.address:
+            # Redirected to where it is sent anyway: so its caller is known, and its retries are recognised exactly.
+            return Address(*self.address)
+        match self._routing.destination(request):
+            case Destination.MOCK:
+                return Address(*self._listener.address(url.scheme, request.family))
+            case Destination.MOCK_AS_FALLBACK:
+                return Address(*self._listener.address(url.scheme, request.family), fallback=True)
+            case Destination.REAL_NETWORK:
+                return REAL_NETWORK
+        return None
+
+    # Asked by the server, on its thread.
+
+    def _make_answer(self) -> Answer:
+        """Return the function that the server asks; only the listener keeps it, so that a closed mock is freed."""
+        answer_unidentified = ignore_retries(self._answer)
+
+        async def answer(request: AiointerceptRequest) -> Reply:
+            # Before retries are looked for: a redirected call is known, and never taken for the retry of another.
+            client_request = self._pop_client_request(request)
+            if client_request is None:
+                return await answer_unidentified(request)
+            request.url = client_request.url
+            return await self._answer(request, client_request)
+
+        return answer
+
+    def _pop_client_request(self, request: AiointerceptRequest) -> OutgoingRequest | None:
+        client, server = request.peername, request.sockname
+        if self._redirection is None or client is None or server is None:
+            return None
+        return self._redirection.pop_request(client, server)
+
+    async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
+        """Return the reply to `request`, of which only the head has come, and record both."""
+        received = _clock()
+        if self._forwards(request) and not self.registry.has_reply(request):
+            record = self.registry.record(request, "forwarded to the real network")
+            reply = await self._forward(request, client_request, None if request.complete else request.stream())
+        elif await request.receive():
+            record = self._routing.match(request, client_request)
+            reply = await self._reply(record, client_request)
+        else:
+            self._routing.record_incomplete(request, client_request)
+            return CloseConnection()
+        record.status = None if isinstance(reply, CloseConnection) else reply.status
+        record.seconds = _clock() - received
+        return reply
+
+    async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+        request = record.request
+        if record.route is None:
+            return await self._reply_to_unmatched(record, client_request)
+        try:
+            reply = await self._replies.reply(record, client_request)
+        except CallbackCancelledError:
+            return CloseConnection()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            return self._replies.reply_to_error(exc, request, client_request)
+        if isinstance(reply, Stream):
+            return reply._replace(body=self._keep_errors(reply.body))
+        return reply
+
+    async def _reply_to_unmatched(
+        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
+    ) -> Reply:
+        request = record.request
+        if self._forwards(request):
+            # A reply was left when the head came, and another request used it before the body had come.
+            return await self._forward(request, client_request, request.encoded_body)
+        logger.warning("%s", record.explanation)
+        if client_request is not None:
+            client_request.set_exception(self._replies.unmatched_error(record))
+        return CloseConnection(record.explanation)
+
+    async def _keep_errors(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the items of `body` and keep an error that it raises."""
+        items = aiter(body)
+        try:
+            async for item in items:
+                if not isinstance(item, bytes | bytearray | memoryview):
+                    raise TypeError(f"body: the async iterable must yield bytes, got {item!r}")
+                yield item
+        except CallbackCancelledError:
+            # The block or the loop of the body ended: the connection is closed, and that is no error.
+            raise asyncio.CancelledError from None
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as exc:
+            # The server, which gets the error too, logs it.
+            self.errors.add(exc)
+            raise
+        finally:
+            await _aclose(items)
+
+    # Passthrough of unmatched requests.
+
+    def _forwards(self, request: AiointerceptRequest) -> bool:
+        # A request to the mock's own address has nowhere else to go.
+        return self._upstream is not None and (request.url.raw_host, request.url.port) != self.address
+
+    async def _forward(
+        self,
+        request: AiointerceptRequest,
+        client_request: OutgoingRequest | None,
+        body: AsyncGenerator[bytes, None] | bytes | None,
+    ) -> Reply:
+        """Send `request` to the real network and return the reply from there."""
+        assert self._upstream is not None
+        try:
+            response = await self._upstream.send(
+                request.method, request.url, request.headers, body, as_sent_by=client_request
+            )
+        except Exception as exc:
+            await _aclose(body)
+            if client_request is not None:
+                client_request.set_exception(exc)
+            return CloseConnection()
+        if response.is_upgrade:
+            return Upgrade(response.status, response.reason, response.headers, response.relay)
+        return Stream(response.status, response.reason, response.headers, _relayed(response.body, body))
+
+
+async def _relayed(
+    response_body: AsyncIterator[bytes], request_body: AsyncGenerator[bytes, None] | bytes | None
+) -> AsyncIterator[bytes]:
+    """Yield the body of a forwarded response, then keep as much of the request's body as has come."""
+    try:
+        async for chunk in response_body:
+            yield chunk
+    finally:
+        await _aclose(response_body)
+        await _aclose(request_body)
+
+
+async def _aclose(iterator: object) -> None:
+    """Close an async generator now and not when it is collected; without effect for other objects."""
+    aclose = getattr(iterator, "aclose", None)
+    if aclose is not None:
+        # A generator that another task is reading cannot be closed.
+        with contextlib.suppress(RuntimeError):
+            await aclose()

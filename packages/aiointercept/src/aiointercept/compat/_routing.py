@@ -1,0 +1,102 @@
+"""Which route a call gets, and when: aioresponses settles it when the call is made, and records the call then."""
+
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from yarl import URL
+
+from aiointercept_core import PlainRequest, Record, Registry, Route
+from aiointercept_dns import OutgoingRequest
+from aiointercept_server import AiointerceptRequest
+
+from .._parts import Destination
+from ._calls import PendingCall, RequestCall, normalize_url
+from ._replies import ReplyOverrides
+
+__all__ = ["AioresponsesRouting", "Recorder"]
+
+
+class Recorder(Protocol):
+    """The `aioresponses` object, whose attributes a test may change while it is started."""
+
+    requests: dict[tuple[str, URL], list[RequestCall]]
+    passthrough_unmatched: bool
+
+
+class AioresponsesRouting:
+    """Take requests for every host, record calls, and reserve the reply to a call when it is made.
+
+    Of calls that are made at once, the first gets the first reply, however long its body takes.
+    """
+
+    def __init__(
+        self,
+        registry: Registry[AiointerceptRequest],
+        recorder: Recorder,
+        passthrough: Iterable[str],
+        overrides: Mapping[Route, ReplyOverrides],
+    ) -> None:
+        self._registry = registry
+        self._recorder = recorder
+        self._passthrough = tuple(passthrough)
+        self._overrides = overrides
+        self._pending: weakref.WeakKeyDictionary[OutgoingRequest, PendingCall] = weakref.WeakKeyDictionary()
+        # Calls are made in many threads.
+        self._lock = threading.Lock()
+
+    def destination(self, request: OutgoingRequest) -> Destination:
+        """Return where `request` is sent: to the mock, unless it is let out."""
+        url = request.url
+        if str(normalize_url(url)).startswith(self._passthrough) or str(url).startswith(self._passthrough):
+            return Destination.UNDECIDED
+        call = self._reserve(request)
+        is_let_out = call.route is None and self._recorder.passthrough_unmatched
+        is_covered = call.route is not None or self._registry.covers(call.key[1])
+        if is_covered or is_let_out:
+            self._record(call)
+        if is_let_out:
+            return Destination.UNDECIDED
+        call.attach_body(b"")
+        return Destination.MOCK if is_covered else Destination.MOCK_AS_FALLBACK
+
+    def match(
+        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
+    ) -> Record[AiointerceptRequest]:
+        """Record `request` with the route that was reserved for its call."""
+        call = self._receive(request, client_request)
+        return self._registry.match(request, call.route if call is not None else None)
+
+    def record_incomplete(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> None:
+        """Record a `request` whose client left before its body was complete."""
+        self._receive(request, client_request)
+        self._registry.record(request, "the client left before its whole body had come")
+
+    def pending_call(self, client_request: OutgoingRequest | None) -> PendingCall | None:
+        """Return the call behind a received request, `None` if the client is not known."""
+        return self._pending.get(client_request) if client_request is not None else None
+
+    def _reserve(self, request: OutgoingRequest) -> PendingCall:
+        """Reserve the reply to a call, once, however often the destination is asked for."""
+        call = self._pending.get(request)
+        if call is None:
+            call = self._pending[request] = PendingCall(request)
+            call.route = self._registry.reserve(PlainRequest(*call.key))
+            overrides = self._overrides.get(call.route) if call.route is not None else None
+            if overrides is not None and overrides.response_class is not None:
+                request.client_request.response_class = overrides.response_class
+        return call
+
+    def _receive(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> PendingCall | None:
+        call = self.pending_call(client_request)
+        if call is not None:
+            self._record(call)
+            call.attach_body(request.captured_body or b"")
+        return call
+
+    def _record(self, call: PendingCall) -> None:
+        with self._lock:
+            if not call.is_recorded:
+                call.is_recorded = True
+                self._recorder.requests.setdefault(call.key, []).append(call.call)

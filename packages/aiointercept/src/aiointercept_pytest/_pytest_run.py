@@ -1,0 +1,55 @@
+"""What the plugin offers to mocks: the options of pytest's configuration, and a list of the mocks of a test."""
+
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiointercept._pytest_bridge import ReportedMock
+
+__all__ = ["PYTEST_RUN"]
+
+# A test may start thousands of mocks; its report shows the last ones.
+_MAX_STARTED = 20
+
+
+class _PytestRun:
+    """The pytest run of this process; a run may be nested in a test of another run."""
+
+    def __init__(self) -> None:
+        self._options: list[dict[str, bool]] = []
+        self._started: deque[ReportedMock] = deque(maxlen=_MAX_STARTED)
+        self._earlier: list[weakref.ref[ReportedMock]] = []
+
+    def configure(self, options: dict[str, bool]) -> None:
+        """Begin a run with the options of its configuration."""
+        self._options.append(options)
+
+    def unconfigure(self) -> None:
+        """End the run."""
+        if self._options:
+            self._options.pop()
+
+    def ini_option(self, name: str) -> bool | None:
+        """Return the option `name`, `None` outside of a run."""
+        return self._options[-1][name] if self._options else None
+
+    def notify_started(self, mock: "ReportedMock") -> None:
+        """Keep `mock` for the report of the running test."""
+        if self._options:
+            self._started.append(mock)
+
+    def started(self) -> "list[ReportedMock]":
+        """Return the mocks that the running test has started, in order."""
+        return list(self._started)
+
+    def release(self) -> "list[ReportedMock]":
+        """Keep no mock any longer, and return those that other code keeps."""
+        self._earlier += [weakref.ref(mock) for mock in self._started]
+        self._started.clear()
+        alive = [mock for ref in self._earlier if (mock := ref()) is not None]
+        self._earlier = [weakref.ref(mock) for mock in alive]
+        return alive
+
+
+PYTEST_RUN = _PytestRun()
