@@ -1,4 +1,4 @@
-"""dns in front of another mock server: real host names in the code under test, any server behind them.
+"""aiointercept-dns in front of another mock server: the code under test keeps its real host names.
 
 Needs aiointercept-dns; pytest-httpserver for the first test only.
 """
@@ -85,13 +85,13 @@ async def test_container() -> None:
         assert await status() == "up, in a container"
 
 
-# ---- without any patch: a resolver for a connector of one's own ----
+# ---- without any patch: a resolver for your own connector ----
 
 
 async def test_resolver() -> None:
     with container() as port:
         resolver = OriginResolver({"api.example.com": f"http://127.0.0.1:{port}"})
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as session:
-            # A resolver moves a connection and leaves the scheme alone, so that this is http.
+            # A resolver changes the address and not the scheme, so this URL is http.
             response = await session.get("http://api.example.com/status")
             assert (await response.json())["status"] == "up, in a container"

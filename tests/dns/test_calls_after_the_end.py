@@ -1,4 +1,4 @@
-"""A call that was made under a redirection never reaches the real network, however far it had come at the end."""
+"""A call made under a redirection never reaches the real network, however far it has come when the redirection ends."""
 
 import asyncio
 import threading
@@ -15,12 +15,12 @@ from aiointercept_dns import Redirection
 REASON = "the mock was stopped"
 
 
-def classes() -> list[dict]:
+def class_attributes() -> list[dict]:
     return [dict(vars(owner)) for owner in (BaseConnector, TCPConnector, ClientSession)]
 
 
-class Silent:
-    """A server that takes requests and answers none."""
+class SilentServer:
+    """A server that receives requests and sends no response."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -46,10 +46,10 @@ class Silent:
             transport.abort()
 
 
-class Stage:
-    """A redirection of `api.example` to a silent server; a real one of that name, which must never be reached."""
+class Setup:
+    """A redirection of `api.example` to a silent server, and a real server of that name that must get no request."""
 
-    def __init__(self, silent: Silent, real: RealServer) -> None:
+    def __init__(self, silent: SilentServer, real: RealServer) -> None:
         self.silent = silent
         self.real = real
         self.url = f"http://api.example:{real.port}/"
@@ -66,24 +66,24 @@ class Stage:
 
 @pytest.fixture(name="before")
 def _before():
-    """Nothing is left in the classes either, and not only once the calls are over."""
-    before = classes()
+    """No patch is left, not even while the calls are still pending."""
+    before = class_attributes()
     yield before
-    assert classes() == before
+    assert class_attributes() == before
 
 
 @asynccontextmanager
-async def staged() -> AsyncIterator[Stage]:
-    silent = Silent()
+async def redirected_setup() -> AsyncIterator[Setup]:
+    silent = SilentServer()
     server = await asyncio.get_running_loop().create_server(silent, "127.0.0.1", 0)
     silent.port = server.sockets[0].getsockname()[1]
     async with real_server() as real:
-        stage = Stage(silent, real)
-        stage.redirection.start()
+        setup = Setup(silent, real)
+        setup.redirection.start()
         try:
-            yield stage
+            yield setup
         finally:
-            stage.end()
+            setup.end()
             server.close()
         assert real.hits == []
 
@@ -92,33 +92,33 @@ METHODS = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_one_that_waits_for_its_answer(before, method):
-    async with staged() as stage, stage.session() as session:
-        held = vars(session.connector).keys() | vars(session).keys()
-        task = asyncio.create_task(session.request(method, stage.url))
-        await stage.silent.received.wait()
-        stage.end()
-        assert classes() == before
+async def test_a_call_that_waits_for_its_response(before, method):
+    async with redirected_setup() as setup, setup.session() as session:
+        attributes = set(vars(session.connector))
+        task = asyncio.create_task(session.request(method, setup.url))
+        await setup.silent.received.wait()
+        setup.end()
+        assert class_attributes() == before
         with pytest.raises(aiohttp.ServerDisconnectedError) as caught:
             await task
         assert str(caught.value) == REASON
-        assert vars(session.connector).keys() | vars(session).keys() == held
+        assert set(vars(session.connector)) == attributes
 
 
-async def test_each_of_several_gets_an_error_of_its_own(before):
-    async with staged() as stage, stage.session() as session:
-        tasks = [asyncio.create_task(session.get(stage.url)) for _ in range(5)]
-        await stage.silent.received.wait()
-        while len(stage.silent.transports) < 5:
+async def test_each_of_several_calls_gets_an_error_of_its_own(before):
+    async with redirected_setup() as setup, setup.session() as session:
+        tasks = [asyncio.create_task(session.get(setup.url)) for _ in range(5)]
+        await setup.silent.received.wait()
+        while len(setup.silent.transports) < 5:
             await asyncio.sleep(0)
-        stage.end()
+        setup.end()
         errors = await asyncio.gather(*tasks, return_exceptions=True)
     assert [str(error) for error in errors] == [REASON] * 5
     assert len({id(error) for error in errors}) == 5
 
 
 @pytest.mark.parametrize("event", ["on_request_start", "on_connection_create_start", "on_connection_create_end"])
-async def test_one_that_a_trace_holds_up_before_it_is_sent(before, event):
+async def test_a_call_that_a_trace_delays_before_it_is_sent(before, event):
     held, go = asyncio.Event(), asyncio.Event()
 
     async def hold(*_):
@@ -127,18 +127,18 @@ async def test_one_that_a_trace_holds_up_before_it_is_sent(before, event):
 
     trace = aiohttp.TraceConfig()
     getattr(trace, event).append(hold)
-    async with staged() as stage, stage.session(trace_configs=[trace]) as session:
-        task = asyncio.create_task(session.get(stage.url))
+    async with redirected_setup() as setup, setup.session(trace_configs=[trace]) as session:
+        task = asyncio.create_task(session.get(setup.url))
         await held.wait()
-        stage.end()
-        assert classes() == before
+        setup.end()
+        assert class_attributes() == before
         go.set()
         with pytest.raises(aiohttp.ClientConnectionError, match=REASON):
             await task
-        assert not stage.silent.received.is_set()
+        assert not setup.silent.received.is_set()
 
 
-async def test_one_that_a_middleware_holds_up(before):
+async def test_a_call_that_a_middleware_delays(before):
     held, go = asyncio.Event(), asyncio.Event()
 
     async def hold(request, handler):
@@ -146,16 +146,16 @@ async def test_one_that_a_middleware_holds_up(before):
         await go.wait()
         return await handler(request)
 
-    async with staged() as stage, stage.session(middlewares=[hold]) as session:
-        task = asyncio.create_task(session.get(stage.url))
+    async with redirected_setup() as setup, setup.session(middlewares=[hold]) as session:
+        task = asyncio.create_task(session.get(setup.url))
         await held.wait()
-        stage.end()
+        setup.end()
         go.set()
         with pytest.raises(aiohttp.ClientConnectionError, match=REASON):
             await task
 
 
-async def test_one_that_a_middleware_tries_again(before):
+async def test_a_call_that_a_middleware_sends_again(before):
     tries = []
 
     async def persevere(request, handler):
@@ -167,17 +167,17 @@ async def test_one_that_a_middleware_tries_again(before):
                 error = exc
         raise error
 
-    async with staged() as stage, stage.session(middlewares=[persevere]) as session:
-        task = asyncio.create_task(session.get(stage.url))
-        await stage.silent.received.wait()
-        stage.end()
+    async with redirected_setup() as setup, setup.session(middlewares=[persevere]) as session:
+        task = asyncio.create_task(session.get(setup.url))
+        await setup.silent.received.wait()
+        setup.end()
         with pytest.raises(aiohttp.ClientConnectionError, match=REASON):
             await task
     assert tries == [REASON] * 3
 
 
-async def test_one_that_its_connector_holds_up(before):
-    """A connector of the user's may wait, for instance to keep to a rate, before it asks aiohttp's."""
+async def test_a_call_that_its_connector_delays(before):
+    """A connector of the user may wait, for instance to limit a rate, before it calls aiohttp's method."""
     held, go = asyncio.Event(), asyncio.Event()
 
     class Throttled(TCPConnector):
@@ -186,17 +186,17 @@ async def test_one_that_its_connector_holds_up(before):
             await go.wait()
             return await super().connect(req, traces, timeout)
 
-    async with staged() as stage, stage.session(Throttled) as session:
-        task = asyncio.create_task(session.get(stage.url))
+    async with redirected_setup() as setup, setup.session(Throttled) as session:
+        task = asyncio.create_task(session.get(setup.url))
         await held.wait()
-        stage.end()
+        setup.end()
         go.set()
         with pytest.raises(aiohttp.ClientConnectionError, match=REASON):
             await task
-        assert classes() == before
+        assert class_attributes() == before
 
 
-async def test_one_whose_connector_fails_on_the_way(before):
+async def test_a_call_whose_connector_fails(before):
     held, go = asyncio.Event(), asyncio.Event()
 
     class Failing(TCPConnector):
@@ -205,47 +205,47 @@ async def test_one_whose_connector_fails_on_the_way(before):
             await go.wait()
             raise aiohttp.ClientError("not today")
 
-    async with staged() as stage, stage.session(Failing) as session:
-        task = asyncio.create_task(session.get(stage.url))
+    async with redirected_setup() as setup, setup.session(Failing) as session:
+        task = asyncio.create_task(session.get(setup.url))
         await held.wait()
-        stage.end()
+        setup.end()
         go.set()
         with pytest.raises(aiohttp.ClientError, match="not today"):
             await task
-        assert classes() == before
+        assert class_attributes() == before
 
 
-async def test_those_that_wait_for_a_slot_of_the_pool(before):
-    async with staged() as stage, stage.session(limit=1) as session:
-        tasks = [asyncio.create_task(session.get(stage.url)) for _ in range(3)]
-        await stage.silent.received.wait()
-        stage.end()
+async def test_calls_that_wait_for_a_free_connection_of_the_pool(before):
+    async with redirected_setup() as setup, setup.session(limit=1) as session:
+        tasks = [asyncio.create_task(session.get(setup.url)) for _ in range(3)]
+        await setup.silent.received.wait()
+        setup.end()
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         assert [str(error) for error in errors] == [REASON] * 3
         assert all(isinstance(error, aiohttp.ClientConnectionError) for error in errors)
-        assert stage.silent.requests == 1
+        assert setup.silent.requests == 1
         assert not session.connector._acquired
 
 
-async def test_one_whose_coroutine_was_only_made(before):
-    async with staged() as stage, stage.session() as session:
-        coroutine = session.get(stage.url)
-        stage.end()
+async def test_a_call_whose_coroutine_has_not_run_yet(before):
+    async with redirected_setup() as setup, setup.session() as session:
+        coroutine = session.get(setup.url)
+        setup.end()
         with pytest.raises(aiohttp.ClientConnectionError, match=REASON):
             await coroutine
 
 
-async def test_one_that_is_cancelled_leaves_nothing(before):
-    async with staged() as stage, stage.session() as session:
-        task = asyncio.create_task(session.get(stage.url))
-        await stage.silent.received.wait()
+async def test_a_cancelled_call_leaves_no_patch(before):
+    async with redirected_setup() as setup, setup.session() as session:
+        task = asyncio.create_task(session.get(setup.url))
+        await setup.silent.received.wait()
         task.cancel()
         await asyncio.wait({task})
-        stage.end()
-        assert classes() == before
+        setup.end()
+        assert class_attributes() == before
 
 
-async def test_one_that_follows_a_redirect(before):
+async def test_a_call_that_follows_an_http_redirect(before):
     held, go = asyncio.Event(), asyncio.Event()
 
     async def hold(*_):
@@ -270,7 +270,7 @@ async def test_one_that_follows_a_redirect(before):
         assert real.hits == []
 
 
-async def test_one_whose_inner_redirection_ends_goes_to_no_other(before):
+async def test_a_call_whose_redirection_ends_does_not_go_to_another_one(before):
     held, go = asyncio.Event(), asyncio.Event()
 
     async def hold(request, handler):
@@ -278,28 +278,28 @@ async def test_one_whose_inner_redirection_ends_goes_to_no_other(before):
         await go.wait()
         return await handler(request)
 
-    async with real_server() as outer, staged() as stage, stage.session(middlewares=[hold]) as session:
+    async with real_server() as outer, redirected_setup() as setup, setup.session(middlewares=[hold]) as session:
         with Redirection({"api.example": f"http://127.0.0.1:{outer.port}"}):
-            # This one is further in than `stage.redirection`, so that it answers: it stays, and the other one ends.
-            inner = asyncio.create_task(session.get(stage.url))
+            # The inner redirection gets the call and stays active; the outer one, `setup.redirection`, ends.
+            inner = asyncio.create_task(session.get(setup.url))
             await held.wait()
-            stage.end()
+            setup.end()
             go.set()
             assert (await inner).status == 200
         held.clear()
         go.clear()
-        stage.redirection.start()
+        setup.redirection.start()
         with Redirection({"other.example": f"http://127.0.0.1:{outer.port}"}):
-            waiting = asyncio.create_task(session.get(stage.url))
+            waiting = asyncio.create_task(session.get(setup.url))
             await held.wait()
-            stage.end()
+            setup.end()
             go.set()
             with pytest.raises(aiohttp.ClientConnectionError, match=REASON):
                 await waiting
     assert outer.hits == [("GET", "/")]
 
 
-async def test_one_that_was_never_redirected_goes_on(before):
+async def test_a_call_that_is_not_redirected_continues(before):
     held, go = asyncio.Event(), asyncio.Event()
 
     async def hold(request, handler):
@@ -307,20 +307,20 @@ async def test_one_that_was_never_redirected_goes_on(before):
         await go.wait()
         return await handler(request)
 
-    async with staged() as stage, real_server() as own, stage.session(middlewares=[hold]) as session:
+    async with redirected_setup() as setup, real_server() as own, setup.session(middlewares=[hold]) as session:
         task = asyncio.create_task(session.get(own.url))
         await held.wait()
-        stage.end()
+        setup.end()
         go.set()
         assert (await task).status == 200
 
 
-async def test_one_on_another_loop_and_thread(before):
-    async with staged() as stage:
+async def test_a_call_on_another_loop_and_thread(before):
+    async with redirected_setup() as setup:
 
         async def call() -> None:
-            async with stage.session() as session:
-                await session.get(stage.url)
+            async with setup.session() as session:
+                await session.get(setup.url)
 
         def run() -> None:
             try:
@@ -331,17 +331,17 @@ async def test_one_on_another_loop_and_thread(before):
         errors: list[str] = []
         thread = threading.Thread(target=run)
         thread.start()
-        await stage.silent.received.wait()
-        stage.end()
+        await setup.silent.received.wait()
+        setup.end()
         await asyncio.to_thread(thread.join)
     assert errors == [REASON]
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.long)])
-async def test_whatever_instruction_of_a_call_the_end_falls_on(before, rounds):
+async def test_a_redirection_that_ends_at_any_point_of_a_call(before, rounds):
     async def calls() -> None:
         async with ClientSession(connector=TCPConnector(resolver=Names())) as session:
-            # What is made under the redirection belongs to it, though most of it runs after the end.
+            # Calls made under the redirection belong to it, though most of them run after its end.
             coroutines = [session.get(url) for _ in range(40)]
             ready.set()
             for coroutine in coroutines:
@@ -364,14 +364,14 @@ async def test_whatever_instruction_of_a_call_the_end_falls_on(before, rounds):
             await asyncio.sleep(0.001 * (turn % 10))
             redirection.stop(REASON)
             await asyncio.to_thread(thread.join)
-            assert classes() == before
+            assert class_attributes() == before
         assert real.hits == []
         assert len(mock.hits) + len(refused) == 40 * rounds
         assert refused
 
 
-async def test_a_server_that_drops_a_connection_meets_aiohttps_own_resend(before):
-    """As long as the redirection lasts, a disconnect by a server that is not ours is the client's affair."""
+async def test_aiohttp_retries_as_usual_after_a_disconnect_by_another_server(before):
+    """While the redirection is active, a disconnect by a server that sets no exception is handled by aiohttp alone."""
     hits = []
 
     async def drop_first(request):

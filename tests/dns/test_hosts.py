@@ -1,15 +1,16 @@
-"""Hosts in dicts and lists: how an entry is read, and which URLs it stands for."""
+"""Hosts in mappings and lists: how an entry is parsed, and which URLs it stands for."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from aiointercept_dns import Address, HostMap, OriginResolver, Passthrough, Redirection, is_ip_address, is_loopback
+from aiointercept_dns import Address, OriginResolver, Passthrough, Redirection, is_ip_address, is_loopback
+from aiointercept_dns._hosts import HostMap
 
 SERVER = "http://127.0.0.1:5000"
 
-# An entry, URLs it stands for, and URLs it does not.
+# An entry, URLs that it stands for, and other URLs.
 ENTRIES = [
     ("api.example", ["http://api.example/x?y", "https://api.example:8443"], ["http://example", "http://x.api.example"]),
     ("API.Example", ["https://api.example/"], []),
@@ -28,7 +29,7 @@ ENTRIES = [
     ("2001:DB8:0:0::1", ["http://[2001:db8::1]/"], []),
 ]
 
-NO_HOSTS = [
+NOT_HOSTS = [
     "",
     " ",
     ".",
@@ -63,20 +64,20 @@ NO_HOSTS = [
 def test_an_entry_stands_for_urls(entry, same, different):
     passthrough, hosts = Passthrough([entry]), HostMap({entry: SERVER})
     for url in map(URL, same):
-        assert passthrough.covers(url)
+        assert passthrough.matches(url)
         assert hosts.find(url.raw_host, url.port, url.scheme) == Address("127.0.0.1", 5000)
     for url in map(URL, different):
-        assert not passthrough.covers(url)
+        assert not passthrough.matches(url)
         assert hosts.find(url.raw_host, url.port, url.scheme) is None
 
 
 @pytest.mark.parametrize("entry", ["https://api.example", "https://api.example/", "http://api.example."])
-def test_passthrough_lets_every_port_of_an_origin_out(entry):
+def test_an_origin_in_passthrough_stands_for_every_port(entry):
     passthrough = Passthrough([entry])
-    assert all(passthrough.covers(URL(url)) for url in ("http://api.example", "https://api.example:8443/x"))
+    assert all(passthrough.matches(URL(url)) for url in ("http://api.example", "https://api.example:8443/x"))
 
 
-def test_an_origin_of_a_dict_is_one_scheme_and_port():
+def test_an_origin_in_a_mapping_is_one_scheme_and_port():
     hosts = HostMap({"https://api.example": SERVER})
     assert hosts.find("api.example", 443, "https") == Address("127.0.0.1", 5000)
     assert hosts.find("api.example", 80, "http") is None
@@ -84,7 +85,7 @@ def test_an_origin_of_a_dict_is_one_scheme_and_port():
     assert hosts.find("api.example", 8443, "https") is None
 
 
-def test_the_most_exact_key_counts():
+def test_the_most_exact_key_is_used():
     hosts = HostMap(
         {
             "api.example": "http://127.0.0.1:1",
@@ -97,7 +98,7 @@ def test_the_most_exact_key_counts():
     assert hosts.find("api.example", 80, "http") == Address("127.0.0.1", 1)
 
 
-@pytest.mark.parametrize("entry", NO_HOSTS)
+@pytest.mark.parametrize("entry", NOT_HOSTS)
 @pytest.mark.parametrize(
     "use",
     [
@@ -108,20 +109,20 @@ def test_the_most_exact_key_counts():
     ],
     ids=["Passthrough", "HostMap", "Redirection", "OriginResolver"],
 )
-def test_what_is_no_host_is_a_value_error_that_names_it(use, entry):
-    with pytest.raises(ValueError, match="expected a host") as caught:
+def test_an_entry_that_is_not_a_host_is_a_value_error_that_names_it(use, entry):
+    with pytest.raises(ValueError, match=r"a host: write 'api\.example\.com', 'host:port'") as caught:
         use(entry)
     assert repr(entry) in str(caught.value)
 
 
-def test_a_single_str_is_no_list_of_hosts():
-    with pytest.raises(TypeError, match=r"write \['api.example'\]"):
+def test_a_single_str_is_not_a_list_of_hosts():
+    with pytest.raises(TypeError, match=r"must be a list of hosts, got 'api\.example': write \['api\.example'\]"):
         Passthrough("api.example")
 
 
 @pytest.mark.parametrize("hosts", [None, [], ()])
-def test_no_hosts_let_nothing_out(hosts):
-    assert not Passthrough(hosts).covers(URL("http://api.example"))
+def test_passthrough_without_hosts_matches_no_url(hosts):
+    assert not Passthrough(hosts).matches(URL("http://api.example"))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +157,8 @@ def test_a_server_is_given_by_its_url(target, address):
         ("127.0.0.1", 5000),
     ],
 )
-def test_what_is_no_plain_server_is_a_value_error_that_names_it(target):
-    with pytest.raises(ValueError, match="expected the URL of a server") as caught:
+def test_a_target_that_is_not_a_plain_http_server_is_a_value_error_that_names_it(target):
+    with pytest.raises(ValueError, match=r"write one like 'http://127\.0\.0\.1:8080'") as caught:
         HostMap({"api.example": target})
     assert repr(target) in str(caught.value)
 
@@ -174,10 +175,10 @@ def test_any_name_stands_for_its_own_urls(name, port, dot, upper):
     for scheme in ("http", "https"):
         url = URL.build(scheme=scheme, host=name.upper() if upper else name, port=port)
         assert hosts.find(url.raw_host, url.port, url.scheme)
-        assert passthrough.covers(url)
+        assert passthrough.matches(url)
         other = url.with_host(f"x{name}")
         assert hosts.find(other.raw_host, other.port, other.scheme) is None
-        assert not passthrough.covers(other)
+        assert not passthrough.matches(other)
 
 
 @pytest.mark.parametrize(
@@ -188,5 +189,5 @@ def test_loopback_hosts(host):
 
 
 @pytest.mark.parametrize("host", ["localhost.example", "notlocalhost", "128.0.0.1", "::2", "10.0.0.1", ""])
-def test_other_hosts(host):
+def test_hosts_that_are_not_loopback(host):
     assert not is_loopback(host)

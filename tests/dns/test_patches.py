@@ -1,4 +1,4 @@
-"""What is patched while a redirection is active, and that nothing of it is left or is in anybody's way."""
+"""What is patched while a redirection is active, that no patch is left, and that clients notice none of it."""
 
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
 from support import fetch, real_server
 
-import aiointercept_dns._patch
+import aiointercept_dns._aiohttp_patch
 from aiointercept_dns import Redirection
 
 OWNERS = (BaseConnector, TCPConnector, ClientSession, aiohttp.UnixConnector, aiohttp.ClientRequest)
@@ -24,13 +24,13 @@ def snapshot() -> list[dict]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left():
+def _no_patch_is_left():
     before = snapshot()
     yield
     assert snapshot() == before
 
 
-def test_two_names_are_patched_and_only_while_it_is_active():
+def test_two_methods_are_patched_and_only_while_a_redirection_is_active():
     before = snapshot()
     with Redirection({}):
         changed = {
@@ -44,7 +44,7 @@ def test_two_names_are_patched_and_only_while_it_is_active():
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_the_last_to_end_takes_the_patches_out_whatever_the_order(order):
+def test_the_last_redirection_to_end_removes_the_patches_in_any_order(order):
     before = snapshot()
     redirections = [Redirection({}) for _ in order]
     for redirection in redirections:
@@ -55,14 +55,14 @@ def test_the_last_to_end_takes_the_patches_out_whatever_the_order(order):
     assert snapshot() == before
 
 
-def test_an_error_in_the_block_leaves_nothing():
+def test_an_error_in_the_block_leaves_no_patch():
     before = snapshot()
     with pytest.raises(ZeroDivisionError), Redirection({}), Redirection({}):
         raise ZeroDivisionError
     assert snapshot() == before
 
 
-async def test_a_block_that_is_cancelled_leaves_nothing():
+async def test_a_cancelled_block_leaves_no_patch():
     before = snapshot()
 
     async def block() -> None:
@@ -77,7 +77,7 @@ async def test_a_block_that_is_cancelled_leaves_nothing():
     assert snapshot() == before
 
 
-def test_threads_start_and_stop_at_will():
+def test_threads_start_and_stop_redirections_at_once():
     before = snapshot()
     together = threading.Barrier(6)
 
@@ -95,11 +95,11 @@ def test_threads_start_and_stop_at_will():
     assert snapshot() == before
 
 
-# Another library that wraps the same names, in the two ways in which it is done.
+# Another library that wraps the same methods, in the two usual ways.
 
 
-class Saving:
-    """Saves what it finds, and puts it back."""
+class SavingLibrary:
+    """Saves the methods that it finds, and restores them."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -122,8 +122,8 @@ class Saving:
         return counting
 
 
-class Patching(Saving):
-    """Uses `unittest.mock`, which deletes what was inherited."""
+class PatchingLibrary(SavingLibrary):
+    """Uses `unittest.mock`, which deletes a method that was inherited."""
 
     def start(self) -> None:
         self._patches = [
@@ -140,7 +140,7 @@ class Patching(Saving):
 
 @pytest.fixture
 def _restored():
-    """Put the classes back: a library that saves what it finds leaves `connect` in a class that inherits it."""
+    """Restore the classes: a library that saves what it finds leaves `connect` in a class that inherits it."""
     request = ClientSession._request
     yield
     if "connect" in vars(TCPConnector):
@@ -148,24 +148,11 @@ def _restored():
     ClientSession._request = request
 
 
-def test_what_is_put_into_aiohttp_is_made_once_for_as_long_as_the_same_is_found(monkeypatch):
-    def put_in() -> tuple[object, object]:
-        with Redirection({}):
-            return TCPConnector.connect, ClientSession._request
-
-    connect, request = put_in()
-    assert put_in() == (connect, request)
-    with monkeypatch.context() as patch:
-        patch.setattr(ClientSession, "_request", Saving()._counting(ClientSession._request))
-        assert put_in()[0] is connect
-        assert put_in()[1] is not request
-
-
-@pytest.mark.parametrize("library", [Saving, Patching])
+@pytest.mark.parametrize("library", [SavingLibrary, PatchingLibrary])
 @pytest.mark.parametrize("order", ["OoLl", "LOol", "LOlo", "OLlo", "OLol", "LlOo"])
 @pytest.mark.usefixtures("_restored")
-async def test_another_library_finds_what_it_left(library, order):
-    """`O` and `o` are our start and stop, `L` and `l` those of the library; the same without us is the measure."""
+async def test_another_library_finds_the_methods_that_it_left(library, order):
+    """`O` and `o` are our start and stop, `L` and `l` those of the library; the same without ours is expected."""
 
     async def run(steps: str, ours: Redirection) -> None:
         theirs = library()
@@ -176,19 +163,19 @@ async def test_another_library_finds_what_it_left(library, order):
 
     async with real_server() as real:
         await run(order.replace("O", "").replace("o", ""), Redirection({}))
-        measure = snapshot()
+        expected = snapshot()
         ours = Redirection({"api.example": f"http://127.0.0.1:{real.port}"})
         await run(order, ours)
-        assert snapshot() == measure
-        # Nor is a later redirection disturbed by what happened.
+        assert snapshot() == expected
+        # A later redirection works too.
         with ours:
             assert (await fetch("https://api.example")).status == 200
-        assert snapshot() == measure
+        assert snapshot() == expected
 
 
-@pytest.mark.parametrize("library", [Saving, Patching])
+@pytest.mark.parametrize("library", [SavingLibrary, PatchingLibrary])
 @pytest.mark.usefixtures("_restored")
-async def test_both_work_whoever_came_first(library):
+async def test_both_libraries_work_in_either_order(library):
     async with real_server() as real:
         servers = {"api.example": f"http://127.0.0.1:{real.port}"}
         theirs = library()
@@ -204,11 +191,11 @@ async def test_both_work_whoever_came_first(library):
             assert theirs.calls == 4
 
 
-# What aiohttp has to bring.
+# What aiohttp must have.
 
 
 @pytest.mark.parametrize("changed", ["renamed", "one more"])
-def test_another_connect_is_refused(monkeypatch, changed):
+def test_a_connect_method_with_other_parameters_is_refused(monkeypatch, changed):
     if changed == "renamed":
 
         async def connect(self, request, traces, timeout): ...
@@ -220,14 +207,19 @@ def test_another_connect_is_refused(monkeypatch, changed):
     refused("it lacks the method TCPConnector.connect(self, req, traces, timeout)")
 
 
-def test_another_connection_key_is_refused(monkeypatch):
-    fields = [name for name in aiohttp.client_reqrep.ConnectionKey._fields if name not in ("proxy", "is_ssl")]
+def test_a_connection_key_without_the_field_that_is_needed_is_refused(monkeypatch):
+    fields = [name for name in aiohttp.client_reqrep.ConnectionKey._fields if name != "proxy_headers_hash"]
     monkeypatch.setattr(aiohttp.client_reqrep.ConnectionKey, "_fields", tuple(fields))
-    refused("it lacks the fields is_ssl, proxy of ConnectionKey")
+    refused("it lacks the field proxy_headers_hash of ConnectionKey")
 
 
-def test_a_request_without_what_a_connector_asks_for_is_refused(monkeypatch):
-    monkeypatch.delattr(aiohttp.ClientRequest, "connection_key")
+def test_a_client_without_a_connection_key_is_refused(monkeypatch):
+    monkeypatch.delattr(aiohttp.client_reqrep, "ConnectionKey")
+    refused("it lacks the field proxy_headers_hash of ConnectionKey")
+
+
+def test_a_client_request_without_a_connection_key_is_refused(monkeypatch):
+    delete(monkeypatch, "connection_key")
     refused("it lacks ClientRequest.connection_key")
 
 
@@ -238,12 +230,18 @@ def test_a_session_without_middlewares_is_refused(monkeypatch):
     refused("it lacks the method ClientSession._request(..., middlewares)")
 
 
-def test_all_that_is_missing_is_told_at_once(monkeypatch):
+def test_the_error_names_everything_that_is_missing(monkeypatch):
     async def _request(self, method, url): ...
 
     monkeypatch.setattr(ClientSession, "_request", _request)
-    monkeypatch.delattr(aiohttp.ClientRequest, "is_ssl")
+    delete(monkeypatch, "is_ssl")
     refused("it lacks ClientRequest.is_ssl and the method ClientSession._request(..., middlewares)")
+
+
+def delete(monkeypatch, name: str) -> None:
+    for cls in aiohttp.ClientRequest.__mro__:
+        if name in vars(cls):
+            monkeypatch.delattr(cls, name)
 
 
 def refused(text: str) -> None:
@@ -252,19 +250,19 @@ def refused(text: str) -> None:
     with pytest.raises(RuntimeError) as caught:
         redirection.start()
     message = str(caught.value)
-    assert f"aiohttp {aiohttp.__version__} cannot be redirected, {text}" in message
+    assert f"aiohttp {aiohttp.__version__} cannot be redirected because {text}" in message
     assert "\n" not in message
     assert snapshot() == before
-    # It is not taken for an active one.
+    # The redirection is not active.
     redirection.stop()
     with pytest.raises(RuntimeError, match="cannot be redirected"):
         redirection.start()
 
 
-# A client must not notice.
+# Clients work as without the patches.
 
 
-async def test_a_connection_to_any_other_address_is_closed_before_a_byte_is_sent():
+async def test_a_connection_to_another_address_is_closed_before_anything_is_sent():
     received, closed = [], asyncio.Event()
 
     async def wrong(reader, writer):
@@ -275,12 +273,12 @@ async def test_a_connection_to_any_other_address_is_closed_before_a_byte_is_sent
     server = await asyncio.start_server(wrong, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    class Astray(TCPConnector):
+    class WrongConnector(TCPConnector):
         async def _create_connection(self, req, traces, timeout):
             _, protocol = await self._loop.create_connection(self._factory, "127.0.0.1", port)
             return protocol
 
-    connector = Astray()
+    connector = WrongConnector()
     timeout = aiohttp.ClientTimeout(total=5)
     async with server, ClientSession(connector=connector, timeout=timeout) as session:
         with Redirection({"api.example": "http://127.0.0.1:1"}):
@@ -289,21 +287,21 @@ async def test_a_connection_to_any_other_address_is_closed_before_a_byte_is_sent
             await asyncio.wait_for(closed.wait(), 5)
         assert received == [b""]
         assert str(caught.value) == (
-            f"expected a connection to the mock at 127.0.0.1:1, got one to ('127.0.0.1', {port}); "
-            "it was closed before anything was sent"
+            f"the connector opened a connection to ('127.0.0.1', {port}) instead of the mock at 127.0.0.1:1, "
+            "and it was closed before anything was sent: use a connector that connects to the address it is given"
         )
         assert not connector._acquired
         assert not connector._conns
 
 
-async def test_an_unreachable_server_is_the_error_that_a_client_knows():
+async def test_an_unreachable_server_is_aiohttps_own_error_for_the_url():
     with Redirection({"api.example": "http://127.0.0.1:1"}):
         with pytest.raises(aiohttp.ClientConnectorError, match=r"Cannot connect to host api\.example:443") as caught:
             await fetch("https://api.example")
         assert caught.value.host == "api.example"
 
 
-async def test_traces_fire_as_ever():
+async def test_traces_are_called_as_usual():
     async def events(url: str) -> list[str]:
         seen = []
         trace = aiohttp.TraceConfig()
@@ -328,7 +326,7 @@ async def test_traces_fire_as_ever():
     assert "on_connection_reuseconn None" in redirected
 
 
-async def test_own_classes_and_overridden_methods_are_used():
+async def test_classes_and_overridden_methods_of_the_user_are_used():
     class Request(aiohttp.ClientRequest):
         async def send(self, conn):
             self.headers["X-Request"] = "own"
@@ -390,7 +388,7 @@ async def test_warnings_name_the_line_of_the_caller():
     assert len(direct) == 2
 
 
-async def test_it_is_still_an_async_method_for_those_who_ask():
+async def test_the_wrappers_are_coroutine_functions():
     plain = inspect.signature(ClientSession._request)
     with Redirection({}):
         assert asyncio.iscoroutinefunction(ClientSession._request)
@@ -400,13 +398,13 @@ async def test_it_is_still_an_async_method_for_those_who_ask():
             assert isinstance(replaced, unittest.mock.AsyncMock)
 
 
-async def test_wrong_arguments_are_told_as_ever():
+async def test_wrong_arguments_raise_aiohttps_own_error():
     async with ClientSession() as session:
         with Redirection({}), pytest.raises(TypeError, match="unexpected keyword argument 'bogus'"):
             await session.get("http://api.example", bogus=1)
 
 
-async def test_a_unix_connector_is_left_alone(tmp_path):
+async def test_a_unix_connector_is_not_redirected(tmp_path):
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nunix")
@@ -421,7 +419,7 @@ async def test_a_unix_connector_is_left_alone(tmp_path):
                 assert await response.text() == "unix"
 
 
-async def test_a_wrapper_that_was_put_back_takes_itself_out():
+async def test_a_wrapper_that_another_library_restores_late_is_removed_by_the_next_call():
     async with real_server() as real:
         before = snapshot()
         redirection = Redirection({})
@@ -433,7 +431,7 @@ async def test_a_wrapper_that_was_put_back_takes_itself_out():
         assert snapshot() == before
 
 
-def test_a_wrapper_that_was_put_back_is_not_taken_for_aiohttps():
+def test_a_wrapper_that_another_library_restores_late_is_not_taken_for_aiohttps_method():
     before = snapshot()
     redirection = Redirection({})
     redirection.start()
@@ -445,10 +443,10 @@ def test_a_wrapper_that_was_put_back_is_not_taken_for_aiohttps():
     assert snapshot() == before
 
 
-def test_one_object_holds_all_that_is_process_wide():
+def test_one_object_holds_all_process_wide_state():
     state = [
         value
-        for value in vars(aiointercept_dns._patch).values()
-        if type(value).__module__ == "aiointercept_dns._patch" and not isinstance(value, type)
+        for value in vars(aiointercept_dns._aiohttp_patch).values()
+        if type(value).__module__ == "aiointercept_dns._aiohttp_patch" and not isinstance(value, type)
     ]
-    assert state == [aiointercept_dns._patch.PATCH]
+    assert state == [aiointercept_dns._aiohttp_patch.PATCH]

@@ -1,19 +1,22 @@
-"""Redirecting aiohttp clients to a server that is not ours: with hostnames as they are in the code under test."""
+"""Redirecting aiohttp clients to any server, with the host names that stand in the code under test."""
 
 import asyncio
+import gc
 import socket
 import threading
+import weakref
 
 import aiohttp
 import pytest
+from aiohttp import client_middlewares
 from pytest_httpserver import HTTPServer
 from support import Names, fetch, real_server
 from yarl import URL
 
-from aiointercept_dns import REAL_NETWORK, Address, HostMap, Location, OriginResolver, OutgoingRequest, Redirection
+from aiointercept_dns import REAL_NETWORK, Address, Decision, OriginResolver, OutgoingRequest, Redirection
 
 
-def test_an_ordinary_session_reaches_pytest_httpserver_by_real_names(httpserver: HTTPServer):
+def test_an_ordinary_session_reaches_pytest_httpserver_by_real_host_names(httpserver: HTTPServer):
     httpserver.expect_request("/status", query_string="verbose=1").respond_with_json({"ok": True})
     httpserver.expect_request("/upload", method="PUT", data="body").respond_with_data("created", status=201)
 
@@ -33,7 +36,7 @@ def test_an_ordinary_session_reaches_pytest_httpserver_by_real_names(httpserver:
     httpserver.check()
 
 
-async def test_it_is_an_async_context_manager_too(httpserver: HTTPServer):
+async def test_a_redirection_is_an_async_context_manager_too(httpserver: HTTPServer):
     httpserver.expect_request("/").respond_with_data("here")
     async with Redirection({"https://api.example.com": httpserver.url_for("/")}):
         assert (await fetch("https://api.example.com/")).text == "here"
@@ -52,13 +55,13 @@ async def test_a_resolver_needs_no_patch(httpserver: HTTPServer):
     assert before == (dict(vars(aiohttp.TCPConnector)), dict(vars(aiohttp.ClientSession)))
 
 
-async def test_a_resolver_knows_hosts_as_a_dict_does():
+async def test_a_resolver_finds_hosts_like_a_mapping():
     resolver = OriginResolver({"https://api.example": "http://127.0.0.1:1", "b.example": "http://[::1]:2"})
     found = await resolver.resolve("API.example.", 443)
     assert [(each["host"], each["port"]) for each in found] == [("127.0.0.1", 1)]
     found = await resolver.resolve("b.example", 80, 0)
     assert [(each["host"], each["port"]) for each in found] == [("::1", 2)]
-    with pytest.raises(OSError, match=r"expected a connector that can reach b\.example at ::1"):
+    with pytest.raises(OSError, match=r"b\.example is mapped to ::1, which a connector bound to AF_INET cannot reach"):
         await resolver.resolve("b.example", 80)
     await resolver.close()
 
@@ -70,7 +73,7 @@ async def test_a_resolver_falls_back_to_aiohttps_own():
     await resolver.close()
 
 
-async def test_what_is_not_named_is_left_alone():
+async def test_other_hosts_and_ports_are_not_redirected():
     async with real_server() as mock, real_server() as real:
         with Redirection({"api.example": f"http://127.0.0.1:{mock.port}"}):
             assert (await fetch("http://api.example/x")).text == "real GET /x"
@@ -78,7 +81,7 @@ async def test_what_is_not_named_is_left_alone():
     assert (mock.hits, real.hits) == ([("GET", "/x")], [("GET", "/y")])
 
 
-async def test_schemes_and_ports_are_origins_of_their_own():
+async def test_each_scheme_and_port_is_another_origin():
     async with real_server() as http, real_server() as https, real_server() as other:
         servers = {
             "http://api.example": f"http://127.0.0.1:{http.port}",
@@ -111,7 +114,7 @@ async def test_http_and_https_never_share_a_connection():
     assert connections[0] != connections[1]
 
 
-async def test_the_innermost_that_knows_an_origin_answers_and_any_may_end_first():
+async def test_the_innermost_redirection_of_an_origin_decides_and_any_may_end_first():
     async with real_server() as one, real_server() as two:
         to_one, to_two = f"http://127.0.0.1:{one.port}", f"http://127.0.0.1:{two.port}"
         outer, inner = Redirection({"a.example": to_one, "b.example": to_one}), Redirection({"b.example": to_two})
@@ -130,56 +133,49 @@ async def test_the_innermost_that_knows_an_origin_answers_and_any_may_end_first(
     assert two.hits == [("GET", "/2"), ("GET", "/3")]
 
 
-async def test_a_fallback_is_asked_last():
-    """A mock that takes what nobody knows must not take what a mock further out does know."""
+async def test_a_fallback_is_used_last():
+    """An inner mock that takes every request does not take the requests of an outer mock."""
     asked = []
 
-    class Origins:
-        def __init__(self, name: str, location: Location) -> None:
-            self._name = name
-            self._location = location
+    def deciding(name: str, decision: Decision) -> Redirection:
+        def decide(request: OutgoingRequest) -> Decision:
+            asked.append((name, request.method, str(request.url)))
+            return decision
 
-        def locate(self, request: OutgoingRequest) -> Location:
-            asked.append((self._name, request.method, str(request.url)))
-            return self._location
+        return Redirection(decide)
 
     async with real_server() as known, real_server() as unknown:
         with (
-            Redirection(Origins("outer", Address("127.0.0.1", known.port))),
-            Redirection(Origins("inner", Address("127.0.0.1", unknown.port, fallback=True))),
+            deciding("outer", Address("127.0.0.1", known.port)),
+            deciding("inner", Address("127.0.0.1", unknown.port, fallback=True)),
         ):
             await fetch("https://user:secret@api.example/x?y=1#z", "DELETE")
-        with Redirection(Origins("inner", Address("127.0.0.1", unknown.port, fallback=True))):
+        with deciding("inner", Address("127.0.0.1", unknown.port, fallback=True)):
             await fetch("http://api.example/z")
     assert (known.hits, unknown.hits) == ([("DELETE", "/x?y=1")], [("GET", "/z")])
     url = "https://api.example/x?y=1"
     assert asked == [("inner", "DELETE", url), ("outer", "DELETE", url), ("inner", "GET", "http://api.example/z")]
 
 
-async def test_one_that_lets_an_origin_out_is_not_overruled():
-    class Out:
-        def locate(self, request: OutgoingRequest) -> Location:
-            return REAL_NETWORK
-
+async def test_the_real_network_is_a_decision_that_outer_redirections_do_not_change():
     async with real_server() as mock, real_server() as real:
         names = Names()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=names)) as session:
-            with Redirection({"api.example": f"http://127.0.0.1:{mock.port}"}), Redirection(Out()):
+            with Redirection({"api.example": f"http://127.0.0.1:{mock.port}"}), Redirection(lambda _: REAL_NETWORK):
                 async with session.get(f"http://api.example:{real.port}/") as response:
                     assert response.status == 200
     assert (mock.hits, real.hits, names.asked) == ([], [("GET", "/")], ["api.example"])
 
 
-async def test_an_exception_for_a_location_is_raised_at_the_caller_once():
+async def test_an_exception_is_raised_in_the_caller_without_a_retry():
     error = aiohttp.ServerDisconnectedError("as if it were down")
     asked = []
 
-    class Down:
-        def locate(self, request: OutgoingRequest) -> Location:
-            asked.append(request.method)
-            return error
+    def decide(request: OutgoingRequest) -> Decision:
+        asked.append(request.method)
+        return error
 
-    with Redirection(Down()):
+    with Redirection(decide):
         async with aiohttp.ClientSession() as session:
             for method in ("GET", "POST"):
                 with pytest.raises(aiohttp.ServerDisconnectedError) as caught:
@@ -191,24 +187,20 @@ async def test_an_exception_for_a_location_is_raised_at_the_caller_once():
 @pytest.mark.parametrize(
     "error", [ConnectionRefusedError(111, "refused"), OSError(5, "io"), ValueError("x"), KeyError(1)]
 )
-async def test_a_plain_error_reaches_the_caller_as_it_is_where_that_was_asked_for(error):
-    class Down:
-        def locate(self, request: OutgoingRequest) -> Location:
-            return error
-
+async def test_an_os_error_reaches_the_caller_as_that_object_with_unwrap_os_errors(error):
     async with aiohttp.ClientSession() as session:
-        with Redirection(Down(), plain_errors=True), pytest.raises(type(error)) as caught:
+        with Redirection(lambda _: error, unwrap_os_errors=True), pytest.raises(type(error)) as caught:
             await session.get("http://api.example")
         assert caught.value is error
         if isinstance(error, OSError):
-            with Redirection(Down()), pytest.raises(aiohttp.ClientOSError, match=error.strerror):
+            with Redirection(lambda _: error), pytest.raises(aiohttp.ClientOSError, match=error.strerror):
                 await session.get("http://api.example")
 
 
-async def test_a_running_redirection_is_not_started_again_and_stops_once():
+async def test_a_redirection_is_started_once_and_may_be_stopped_twice():
     redirection = Redirection({})
     redirection.start()
-    with pytest.raises(RuntimeError, match=r"active already; stop\(\) it first"):
+    with pytest.raises(RuntimeError, match=r"is already active: call stop\(\) first"):
         redirection.start()
     redirection.stop()
     redirection.stop()
@@ -216,7 +208,7 @@ async def test_a_running_redirection_is_not_started_again_and_stops_once():
     redirection.stop()
 
 
-async def test_a_call_that_was_made_before_is_redirected_too():
+async def test_a_call_made_before_the_redirection_is_redirected_too():
     async with real_server() as mock, aiohttp.ClientSession() as session:
         made_before = session.get("https://api.example/b")
         with Redirection({"api.example": f"http://127.0.0.1:{mock.port}"}):
@@ -224,7 +216,7 @@ async def test_a_call_that_was_made_before_is_redirected_too():
                 assert await response.text() == "real GET /b"
 
 
-async def test_another_thread_and_its_loop_are_redirected():
+async def test_clients_in_another_thread_are_redirected():
     async with real_server() as mock:
         texts = []
         with Redirection({"api.example": f"http://127.0.0.1:{mock.port}"}):
@@ -234,51 +226,119 @@ async def test_another_thread_and_its_loop_are_redirected():
     assert texts == ["real GET /t"]
 
 
-async def test_attempts_are_known_by_the_ends_of_their_connection():
+async def test_a_request_is_found_by_the_socket_addresses_of_its_connection():
     seen = []
 
     async def serve(request):
-        ends = [request.transport.get_extra_info(name) for name in ("peername", "sockname")]
-        seen.append(redirection.take_attempt(*ends))
-        assert redirection.take_attempt(*ends) is None
+        addresses = [request.transport.get_extra_info(name) for name in ("peername", "sockname")]
+        seen.append(redirection.pop_request(*addresses))
+        assert redirection.pop_request(*addresses) is None
         return aiohttp.web.Response()
 
     async with real_server(serve) as mock:
-        redirection = Redirection(HostMap({"api.example": f"http://127.0.0.1:{mock.port}"}))
+        redirection = Redirection(lambda _: Address("127.0.0.1", mock.port))
         with redirection:
             async with aiohttp.ClientSession() as session:
+                connector = session.connector
                 for url in ("https://api.example/a#b", "https://u:p@api.example/c"):
                     await session.get(url, headers={"Host": "other.example"}, allow_redirects=False)
             await fetch("http://api.example/d")
-    assert [str(attempt.url) for attempt in seen] == [
+    assert [str(request.url) for request in seen] == [
         "https://api.example/a",
         "https://api.example/c",
         "http://api.example/d",
     ]
     first = seen[0]
-    assert first.first
+    assert first.is_initial
     assert first.loop is asyncio.get_running_loop()
-    assert first.call.args[:2] == ("GET", "https://api.example/a#b")
-    assert first.call.options == {"headers": {"Host": "other.example"}, "allow_redirects": False}
+    assert first.session is session
+    assert first.connector is connector
+    assert first.client_request.method == "GET"
+    assert first.args == ("GET", "https://api.example/a#b")
+    assert first.options == {"headers": {"Host": "other.example"}, "allow_redirects": False}
+    assert weakref.WeakKeyDictionary({first: "usable as a weak key"})[first]
+
+
+async def test_further_requests_of_a_call_are_not_initial():
+    seen = []
+
+    def decide(request: OutgoingRequest) -> Decision:
+        seen.append((request.method, str(request.url), request.is_initial))
+        return Address("127.0.0.1", mock.port)
+
+    async def serve(request):
+        if request.path == "/from":
+            return aiohttp.web.Response(status=303, headers={"Location": "http://b.example/to"})
+        return aiohttp.web.Response()
+
+    async with real_server(serve) as mock:
+        with Redirection(decide):
+            async with aiohttp.ClientSession() as session:
+                await session.post("http://a.example/from")
+    assert seen == [("POST", "http://a.example/from", True), ("GET", "http://b.example/to", False)]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("error", [aiohttp.ClientConnectionError("x"), TimeoutError("x"), KeyError("x"), SystemExit(1)])
+async def test_an_exception_set_on_a_request_replaces_the_disconnect_and_prevents_a_retry(method, error):
+    async def serve(request):
+        addresses = [request.transport.get_extra_info(name) for name in ("peername", "sockname")]
+        redirection.pop_request(*addresses).set_exception(error)
+        request.transport.abort()
+        return aiohttp.web.Response()
+
+    async with real_server(serve) as mock:
+        redirection = Redirection(lambda _: Address("127.0.0.1", mock.port), unwrap_os_errors=True)
+        async with aiohttp.ClientSession() as session:
+            with redirection, pytest.raises(type(error)) as caught:
+                await session.request(method, "http://api.example/")
+    assert caught.value is error
+    assert caught.value.__context__ is None
+    assert len(mock.hits) == 1
+
+
+async def test_a_pooled_connection_does_not_keep_a_stopped_redirection_alive():
+    class Mock:
+        def decide(self, request: OutgoingRequest) -> Decision:
+            return Address("127.0.0.1", server.port)
+
+    mock = Mock()
+    reference = weakref.ref(mock)
+    async with real_server() as server, aiohttp.ClientSession() as session:
+        with Redirection(mock.decide):
+            async with session.get("http://api.example/") as response:
+                await response.read()
+        del mock
+        assert session.connector._conns
+        # aiohttp 4 keeps the middlewares of the last 64 calls.
+        if (cached := getattr(client_middlewares, "_cached_build_client_middlewares", None)) is not None:
+            cached.cache_clear()
+        gc.collect()
+        assert reference() is None
+
+
+def test_a_decision_that_is_neither_a_function_nor_a_mapping_is_refused():
+    with pytest.raises(TypeError, match=r"decide must be a function or a mapping from hosts to URLs, got 'api'"):
+        Redirection("api")
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-async def test_a_server_of_one_family_is_no_riddle_to_a_client_of_the_other(family):
+async def test_a_connector_of_another_address_family_gets_a_clear_error(family):
     server = "127.0.0.1" if family == socket.AF_INET6 else "[::1]"
     connector = aiohttp.TCPConnector(family=family)
     async with (
         aiohttp.ClientSession(connector=connector) as session,
         Redirection({"api.example": f"http://{server}:1"}),
     ):
-        with pytest.raises(aiohttp.ClientConnectionError, match="expected a connector that can reach the mock at"):
+        with pytest.raises(aiohttp.ClientConnectionError, match=rf"bound to {family.name}, but the mock listens on"):
             await session.get("http://api.example")
     assert not connector._acquired
 
 
-async def test_attempts_are_not_kept_where_nobody_asks_for_them():
+async def test_requests_are_not_kept_for_a_mapping():
     async def serve(request):
-        ends = [request.transport.get_extra_info(name) for name in ("peername", "sockname")]
-        seen.append(redirection.take_attempt(*ends))
+        addresses = [request.transport.get_extra_info(name) for name in ("peername", "sockname")]
+        seen.append(redirection.pop_request(*addresses))
         return aiohttp.web.Response()
 
     seen = []

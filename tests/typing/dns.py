@@ -9,42 +9,76 @@ from yarl import URL
 from aiointercept_dns import (
     REAL_NETWORK,
     Address,
-    Location,
+    Decider,
+    Decision,
     OriginResolver,
     OutgoingRequest,
+    Passthrough,
     Redirection,
+    Upstream,
+    UpstreamResponse,
     is_ip_address,
     is_loopback,
 )
 
 
-class OwnOrigins:
-    """Who knows where origins live has one method."""
-
-    def locate(self, request: OutgoingRequest) -> Location:
-        if request.url.host == "api.example.com":
-            return Address("127.0.0.1", 5000)
-        if request.method == "PUT":
-            return ConnectionRefusedError("nobody there")
-        return REAL_NETWORK if request.url.scheme == "https" else None
+def decide(request: OutgoingRequest) -> Decision:
+    if request.url.host == "api.example.com":
+        return Address("127.0.0.1", 5000)
+    if request.method == "PUT":
+        return ConnectionRefusedError("connection refused")
+    return REAL_NETWORK if request.url.scheme == "https" else None
 
 
-class NoOrigins:
-    def locate(self, request: str) -> Location:
-        return None
+def decide_by_url(url: str) -> Decision:
+    return None
+
+
+class Mock:
+    def decide(self, request: OutgoingRequest) -> Address:
+        return Address("127.0.0.1", 5000, fallback=request.is_initial)
 
 
 async def redirecting() -> None:
     with Redirection({"api.example.com": "http://127.0.0.1:5000", "other": URL("http://127.0.0.1:1")}) as redirection:
         assert_type(redirection, Redirection)
-    async with Redirection(OwnOrigins()) as redirection:
+    async with Redirection(decide, unwrap_os_errors=True) as redirection:
         assert_type(redirection, Redirection)
+    decider: Decider = Mock().decide
+    Redirection(decider)
     redirection.start()
     redirection.stop("the test is over")
 
-    Redirection(NoOrigins())  # type: ignore[arg-type]
+    Redirection(decide_by_url)  # type: ignore[arg-type]
+    Redirection(Mock())  # type: ignore[arg-type]
     Redirection({"api.example.com": 5000})  # type: ignore[dict-item]
     Redirection()  # type: ignore[call-arg]
+
+
+class Client:
+    """What `relay` needs of a client."""
+
+    async def receive(self) -> bytes:
+        return b""
+
+    async def send(self, data: bytes) -> None: ...
+
+
+async def sending(redirection: Redirection) -> None:
+    request = redirection.pop_request(("127.0.0.1", 50000), ("127.0.0.1", 5000))
+    assert_type(request, OutgoingRequest | None)
+    assert request is not None
+    request.set_exception(TimeoutError())
+    assert_type(request.exception, BaseException | None)
+
+    upstream = Upstream()
+    response = await upstream.send(request.method, request.url, request.headers, b"", as_sent_by=request)
+    assert_type(response, UpstreamResponse)
+    if response.is_upgrade:
+        await response.relay(Client())
+        await response.relay(upstream)  # type: ignore[arg-type]
+    assert_type([chunk async for chunk in response.body], list[bytes])
+    await upstream.close()
 
 
 async def resolving() -> None:
@@ -52,3 +86,4 @@ async def resolving() -> None:
     TCPConnector(resolver=OriginResolver({}, fallback=resolver))
     OriginResolver({}, resolver="another")  # type: ignore[call-arg]
     assert_type(is_ip_address("::1") and is_loopback("localhost"), bool)
+    assert_type(Passthrough(["api.example.com"]).matches(URL("https://api.example.com")), bool)

@@ -1,32 +1,28 @@
-"""Decide where an origin lives, for aiohttp clients: at a mock's address, or on the real network.
+"""Decide where the requests of aiohttp clients go: to a mock server, or to the real network.
 
-Two ways in: `OriginResolver`, a resolver for one's own connector, patches nothing; `Redirection` redirects every
+There are two ways: `OriginResolver`, a resolver for your own connector, patches nothing; `Redirection` redirects every
 aiohttp client of the process. Both work in front of any server.
 """
 
-from ._call import Attempt, Call
-from ._forward import Forwarded, Forwarder
-from ._host_map import HostMap, Targets
-from ._location import REAL_NETWORK, Address, Location, Origins, OutgoingRequest, is_ip_address, is_loopback
-from ._passthrough import Passthrough
+from ._decision import REAL_NETWORK, Address, Decider, Decision
+from ._hosts import Passthrough, Targets, is_ip_address, is_loopback
+from ._outgoing import OutgoingRequest
 from ._redirection import Redirection
 from ._resolver import OriginResolver
+from ._upstream import Upstream, UpstreamResponse
 
 __all__ = [
     "REAL_NETWORK",
     "Address",
-    "Attempt",
-    "Call",
-    "Forwarded",
-    "Forwarder",
-    "HostMap",
-    "Location",
+    "Decider",
+    "Decision",
     "OriginResolver",
-    "Origins",
     "OutgoingRequest",
     "Passthrough",
     "Redirection",
     "Targets",
+    "Upstream",
+    "UpstreamResponse",
     "is_ip_address",
     "is_loopback",
 ]

@@ -1,82 +1,84 @@
-"""Redirecting every aiohttp client of the process, for as long as a block lasts."""
+"""Redirect every aiohttp client of the process while a block runs."""
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
-from ._active import ActiveRedirection, Ends, ends
-from ._call import Attempt
-from ._host_map import HostMap, Targets
-from ._location import Origins
-from ._patch import PATCH
+from ._active import ActiveRedirection, SocketPair, socket_pair
+from ._aiohttp_patch import PATCH
+from ._decision import Decider
+from ._hosts import HostMap, Targets
+from ._outgoing import OutgoingRequest
 
 __all__ = ["Redirection"]
 
 
 class Redirection:
-    """A process-wide redirection of aiohttp's clients, active between `start` and `stop` or in a block.
+    """A redirection of all aiohttp clients of the process, active from `start` to `stop` or in a block.
 
-    `origins` says where origins live: an object with `locate`, or a dict from hosts (`"api.example.com"`,
-    `"host:port"` or an origin `"https://host"`) to the URL of a server that is reached in plain HTTP at an IP address
-    (`"http://127.0.0.1:5000"`). What it does not know is left to the redirections around it, and to the real network
-    at last. Redirections nest and may end in any order.
+    `decide` is a function that is called with each `OutgoingRequest` and returns a `Decision`, or a mapping from hosts
+    (`"api.example.com"`, `"host:port"` or an origin `"https://host"`) to the URL of a plain-HTTP server at an IP
+    address (`"http://127.0.0.1:5000"`). A function is called on the event loop of the client, so it must not block.
+    Requests without a decision are left to outer redirections, and then go to the real network. Redirections nest,
+    and may be stopped in any order.
 
-    A call that was made under a redirection which has ended never goes to the real network instead: it gets an
-    `aiohttp.ClientConnectionError`. A call made before the first redirection may still be redirected by it, yet it
-    is not known as one call: aiohttp may resend it.
+    A call made under a redirection never reaches the real network when the redirection has ended: it raises an
+    `aiohttp.ClientConnectionError`. A call made before the first redirection may still be redirected, but then
+    aiohttp's own retries are not recognised.
 
-    With `plain_errors` a failure that is a plain `OSError` reaches the caller as that object, where aiohttp would make
-    a `ClientOSError` of it; warnings that aiohttp gives to the caller then name the wrong line.
+    With `unwrap_os_errors` an `OSError` that is a decision, or was set on a request, reaches the caller as that object
+    and not as aiohttp's `ClientOSError`; aiohttp's warnings then name a wrong line.
     """
 
-    def __init__(self, origins: Origins | Targets, *, plain_errors: bool = False) -> None:
-        self.origins: Origins = HostMap(origins) if isinstance(origins, Mapping) else origins
-        self._plain_errors = plain_errors
+    def __init__(self, decide: Decider | Targets, *, unwrap_os_errors: bool = False) -> None:
+        self._decide: Decider
+        self._requests: dict[SocketPair, OutgoingRequest] | None
+        if isinstance(decide, Mapping):
+            # Nothing would remove requests for a mapping: they are for the server that belongs to a function.
+            self._decide, self._requests = HostMap(decide).decide, None
+        elif callable(decide):
+            self._decide, self._requests = decide, {}
+        else:
+            raise TypeError(f"decide must be a function or a mapping from hosts to URLs, got {decide!r}")
+        self._unwrap_os_errors = unwrap_os_errors
         self._active: ActiveRedirection | None = None
-        # Nobody asks for the attempts behind a dict of hosts.
-        self._attempts: dict[Ends, Attempt] | None = {} if self.origins is origins else None
 
     def start(self) -> None:
-        """Begin to redirect.
+        """Start redirecting.
 
-        Raises `RuntimeError` if it does so already, or if this release of aiohttp cannot be redirected.
+        Raises `RuntimeError` if the redirection is active already, or if this release of aiohttp is not supported.
         """
         if self._active is not None:
-            raise RuntimeError("this redirection is active already; stop() it first, or make another one")
-        active = ActiveRedirection(self.origins, self._attempts, plain_errors=self._plain_errors)
+            raise RuntimeError("the redirection is already active: call stop() first, or create a second Redirection")
+        active = ActiveRedirection(self._decide, self._requests, unwrap_os_errors=self._unwrap_os_errors)
         PATCH.install(active)
         self._active = active
 
-    def stop(self, reason: str = "the redirection ended before an answer came") -> None:
-        """End the redirection at once; without effect when it is not active.
+    def stop(self, reason: str = "the redirection ended before the response arrived") -> None:
+        """Stop redirecting at once; does nothing if the redirection is not active.
 
-        A call whose connection breaks from now on gets an `aiohttp.ServerDisconnectedError` with `reason` as its text.
+        A pending call gets an `aiohttp.ServerDisconnectedError` with `reason` as its text when its connection closes.
         """
         active, self._active = self._active, None
         if active is not None:
             PATCH.remove(active, reason)
 
-    def take_attempt(self, client: tuple[Any, ...], server: tuple[Any, ...]) -> Attempt | None:
-        """Return the attempt behind a request that came in, by the socket addresses of its two ends.
+    def pop_request(self, client: tuple[Any, ...], server: tuple[Any, ...]) -> OutgoingRequest | None:
+        """Return the request that a server received, by the socket addresses of the two ends of the connection.
 
-        For `origins` with `locate`. Returns `None` for a client that was not redirected. Each request of a connection
-        has its own: ask once for each, or they are kept. May be called from any thread.
+        Returns `None` if the client was not redirected, or if `decide` is a mapping. Call it once for each request
+        that a server receives; the others are kept in memory. May be called from any thread.
         """
-        return self._attempts.pop(ends(client, server), None) if self._attempts is not None else None
+        return self._requests.pop(socket_pair(client, server), None) if self._requests is not None else None
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         self.stop()
