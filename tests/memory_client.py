@@ -1,4 +1,4 @@
-"""A client without a network: a registry answers its requests, as it would under a transport of one's own."""
+"""A client without a network: a registry answers its requests, as under any other transport."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from aiointercept_core import CloseConnection, PlainRequest, Record, Registry, Response
+from aiointercept_core import PlainRequest, Record, Registry, RegistryRules, Response, Stream
+
+# The rules under which the compatibility package runs a registry.
+AIORESPONSES_RULES = RegistryRules(exact_urls_first=False, allow_unreachable=True, drop_contradicting_headers=True)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the client got."""
+    """The response that the client received."""
 
     status: int
     reason: str | None
@@ -20,7 +23,7 @@ class Answer:
 
 
 class MemoryClient:
-    """Asks `registry`; a closed connection is a `ConnectionError`."""
+    """A client whose requests are answered by `registry`; a closed connection is a `ConnectionError`."""
 
     def __init__(self, registry: Registry[PlainRequest]) -> None:
         self.registry = registry
@@ -28,23 +31,25 @@ class MemoryClient:
     async def request(
         self, method: str, url: str | URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answer:
-        reply = await self.registry.answer(made_request(method, url, headers=headers, body=body))
-        if isinstance(reply, CloseConnection):
-            raise ConnectionError(reply.explanation)
-        received = reply.body if isinstance(reply, Response) else b"".join([chunk async for chunk in reply.body])
-        return Answer(reply.status, reply.reason, reply.headers, received)
+        reply = await self.registry.answer(make_request(method, url, headers=headers, body=body))
+        if isinstance(reply, Response):
+            return Answer(reply.status, reply.reason, reply.headers, reply.body)
+        if isinstance(reply, Stream):
+            received = b"".join([chunk async for chunk in reply.body])
+            return Answer(reply.status, reply.reason, reply.headers, received)
+        raise ConnectionError(reply.explanation)
 
     async def get(self, url: str | URL) -> Answer:
         return await self.request("GET", url)
 
 
-def made_request(
+def make_request(
     method: str, url: str | URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> PlainRequest:
-    """Return a request as a transport makes one from what is on its wire."""
+    """Return a request as a transport creates it from received bytes."""
     return PlainRequest(method, URL(str(URL(url)), encoded=True), CIMultiDictProxy(CIMultiDict(headers or {})), body)
 
 
-def choose(registry: Registry[PlainRequest], method: str, url: str | URL, **options) -> Record[PlainRequest]:
-    """Have `registry` match and record a request, without a reply being made."""
-    return registry.choose(made_request(method, url, **options))
+def match(registry: Registry[PlainRequest], method: str, url: str | URL, **options) -> Record[PlainRequest]:
+    """Match and record a request, without making the reply."""
+    return registry.match(make_request(method, url, **options))

@@ -1,4 +1,4 @@
-"""Core under a client of one's own: its transport is a seam of one method, and the test gives it another one.
+"""Core under your own client: the client has a transport with one method, and the test replaces it.
 
 Needs aiointercept-core.
 """
@@ -11,11 +11,11 @@ from yarl import URL
 
 from aiointercept_core import CallbackResult, PlainRequest, Registry, Response
 
-# ---- the code under test: a client that does not care how its requests travel ----
+# ---- the code under test: a client with a replaceable transport ----
 
 
 class Transport(Protocol):
-    """How requests travel: over the network in production."""
+    """Sends requests: over the network in production."""
 
     async def send(self, method: str, url: str, body: bytes | None) -> tuple[int, bytes]: ...
 
@@ -41,7 +41,7 @@ class Todo:
 
 
 class InMemory:
-    """A transport that asks a registry."""
+    """A transport that gets its replies from a registry."""
 
     def __init__(self, registry: Registry[PlainRequest]) -> None:
         self.registry = registry

@@ -1,4 +1,4 @@
-"""Core under httpx: a transport that asks a registry. No server, no socket, and no aiohttp.
+"""Core under httpx: a transport that gets its replies from a registry, without a server, a socket or aiohttp.
 
 Needs aiointercept-core and httpx.
 """
@@ -7,7 +7,7 @@ import httpx
 import pytest
 from yarl import URL
 
-from aiointercept_core import PlainRequest, Registry, Response, Stream
+from aiointercept_core import CloseConnection, PlainRequest, Registry, Response, Stream
 
 
 class RegistryTransport(httpx.AsyncBaseTransport):
@@ -24,7 +24,8 @@ class RegistryTransport(httpx.AsyncBaseTransport):
             return httpx.Response(reply.status, headers=list(reply.headers.items()), content=reply.body)
         if isinstance(reply, Stream):
             return httpx.Response(reply.status, headers=list(reply.headers.items()), content=reply.body)
-        raise httpx.RemoteProtocolError(reply.explanation or "the connection was closed", request=request)
+        explanation = reply.explanation if isinstance(reply, CloseConnection) else None
+        raise httpx.RemoteProtocolError(explanation or "the connection was closed", request=request)
 
 
 async def test_a_reply() -> None:
@@ -38,7 +39,7 @@ async def test_a_reply() -> None:
     registry.assert_called_once_with("https://api.example.com/users?page=1")
 
 
-async def test_what_was_sent() -> None:
+async def test_the_request() -> None:
     registry: Registry[PlainRequest] = Registry()
     registry.post("https://api.example.com/users", status=201)
 
@@ -48,7 +49,7 @@ async def test_what_was_sent() -> None:
     registry.assert_called_once_with("https://api.example.com/users", "POST", json={"name": "Ada"})
 
 
-async def test_a_miss() -> None:
+async def test_an_unmatched_request() -> None:
     registry: Registry[PlainRequest] = Registry()
     registry.get("https://api.example.com/users", payload=[])
 

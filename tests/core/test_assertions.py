@@ -1,11 +1,11 @@
-"""What the `assert_*` family accepts, and what it says where it does not."""
+"""The `assert_*` methods: which requests they accept, and their messages."""
 
 import json
 import time
 from unittest.mock import ANY
 
 import pytest
-from memory_client import choose
+from memory_client import match
 from multidict import CIMultiDict, MultiDict
 from yarl import URL
 
@@ -21,11 +21,11 @@ def registry():
 
 
 def received(*requests):
-    """Return a registry that received requests, each `(method, url)` with headers and a body where it has them."""
+    """Return a registry that received requests, each `(method, url)`, optionally with headers and a body."""
     registry = Registry()
     for method, url, *rest in requests:
         headers, body = (*rest, None, None)[:2]
-        choose(registry, method, url, headers=headers, body=body)
+        match(registry, method, url, headers=headers, body=body)
     return registry
 
 
@@ -34,7 +34,7 @@ def posted(value=None, *, body=None, headers=JSON):
 
 
 def failure(check, *args, **kwargs):
-    """Return what an assertion says when it fails: its line and its note."""
+    """Return the message and the note of an assertion that fails."""
     with pytest.raises(AssertionError) as caught:
         check(*args, **kwargs)
     line = str(caught.value)
@@ -45,30 +45,30 @@ def failure(check, *args, **kwargs):
     return line, note
 
 
-# How many.
+# Number of requests.
 
 
 def test_counting_calls(registry):
     registry.assert_not_called()
     assert failure(registry.assert_called) == ("expected at least one request, got none", "")
     assert failure(registry.assert_called_once) == ("expected exactly one request, got none", "")
-    choose(registry, "get", ORDERS)
+    match(registry, "get", ORDERS)
     registry.assert_called()
     registry.assert_called_once()
     assert failure(registry.assert_not_called) == (f"expected no request, got 1: GET {ORDERS}", "")
-    choose(registry, "POST", ORDERS)
+    match(registry, "POST", ORDERS)
     registry.assert_called()
     both = f"2: GET {ORDERS}; POST {ORDERS}"
     assert failure(registry.assert_called_once) == (f"expected exactly one request, got {both}", "")
     assert failure(registry.assert_not_called) == (f"expected no request, got {both}", "")
     for _ in range(5):
-        choose(registry, "PUT", ORDERS)
+        match(registry, "PUT", ORDERS)
     assert failure(registry.assert_not_called)[0] == (
         f"expected no request, got 7: GET {ORDERS}; POST {ORDERS}; PUT {ORDERS}; and 4 more"
     )
 
 
-def test_whatever_has_a_journal_can_be_asserted_on():
+def test_any_class_with_a_journal_can_have_the_assertions():
     class Other(CallAssertions):
         journal = Journal()
 
@@ -76,7 +76,7 @@ def test_whatever_has_a_journal_can_be_asserted_on():
     assert Other().requests == {}
 
 
-# Which URL.
+# URLs.
 
 
 @pytest.mark.parametrize("method", ["POST", "post", "Post"])
@@ -93,7 +93,7 @@ def test_whatever_has_a_journal_can_be_asserted_on():
         (URL(f"{ORDERS}?b=2"), {"a": "1", "b": "3"}),
     ],
 )
-def test_a_call_is_found(method, url, params):
+def test_a_request_is_found(method, url, params):
     registry = received(("POST", f"{ORDERS}?a=1&b=2&b=3"), ("GET", ORDERS))
     registry.assert_any_call(url, method, params)
     registry.assert_any_call(url, method=method, params=params)
@@ -109,8 +109,8 @@ def test_the_method_is_get_unless_given():
     registry.assert_called_once_with(ORDERS)
 
 
-def test_a_call_that_was_not_made():
-    assert failure(Registry().assert_any_call, ORDERS) == (f"expected a request GET {ORDERS}, got none at all", "")
+def test_a_request_that_was_not_received():
+    assert failure(Registry().assert_any_call, ORDERS) == (f"expected a request GET {ORDERS}, got none", "")
     registry = received(("POST", ORDERS), ("GET", f"{ORDERS}/1"), ("GET", f"{ORDERS}?a=1"), ("PUT", "http://x.test/"))
     line, note = failure(registry.assert_any_call, ORDERS, "delete", {"a": 1})
     assert line == (
@@ -127,12 +127,12 @@ def test_a_call_that_was_not_made():
     )
 
 
-def test_a_call_to_the_same_path_is_near_however_long_ago():
+def test_an_old_request_for_the_same_path_is_among_the_nearest():
     registry = received(("GET", f"{ORDERS}?page=1"), *(("GET", f"https://api.test/{n}") for n in range(500)))
     assert f"; nearest: GET {ORDERS}?page=1 (differs in query (page))" in failure(registry.assert_any_call, ORDERS)[0]
 
 
-def test_the_most_recent_call_is_compared():
+def test_the_most_recent_request_is_compared():
     registry = received(("POST", ORDERS, {}, b"first"), ("POST", ORDERS, {}, b"second"), ("GET", ORDERS))
     registry.assert_called_with(ORDERS, "POST", data=b"second")
     assert failure(registry.assert_called_with, ORDERS, "POST", data=b"first") == (
@@ -141,10 +141,10 @@ def test_the_most_recent_call_is_compared():
     )
 
 
-@pytest.mark.parametrize("no_url", [None, 5, b"http://h.test/"])
-def test_what_is_no_url(registry, no_url):
-    with pytest.raises(TypeError, match="expected a URL"):
-        registry.assert_any_call(no_url)
+@pytest.mark.parametrize("value", [None, 5, b"http://h.test/"])
+def test_a_value_that_is_not_a_url(registry, value):
+    with pytest.raises(TypeError, match=r"the URL must be a str or a yarl\.URL, got"):
+        registry.assert_any_call(value)
 
 
 # JSON.
@@ -161,7 +161,7 @@ VALUE = {"id": 1, "tags": ["a", "b"], "nested": {"deep": [{"x": None}]}}
         {"id": 1, "tags": ["a", ANY], "nested": {"deep": [{"x": ANY}]}},
     ],
 )
-def test_json_that_is_as_expected(expected):
+def test_json_as_expected(expected):
     posted(VALUE).assert_called_with(ORDERS, "POST", json=expected)
     posted(VALUE).assert_called_once_with(ORDERS, "POST", json=expected)
 
@@ -184,12 +184,12 @@ def test_none_is_not_compared():
         ({**VALUE, "tags": ["a", "c"]}, ["json['tags'][1]: expected 'c', got 'b'"]),
         (
             {**VALUE, "tags": ["a"]},
-            ["json['tags']: expected 1 item, got 2", "json['tags'][1]: expected nothing, got 'b'"],
+            ["json['tags']: expected 1 item, got 2", "json['tags'][1]: 'b' is unexpected"],
         ),
         ({**VALUE, "tags": {}}, ["json['tags']: expected {}, got ['a', 'b']"]),
         ({**VALUE, "tags": ("a", "b")}, ["json['tags']: expected ('a', 'b'), got ['a', 'b']"]),
-        ({**VALUE, "more": None}, ["json['more']: expected None, got nothing"]),
-        ({"id": ANY, "tags": ANY}, ["json['nested']: expected nothing, got {'deep': [{'x': None}]}"]),
+        ({**VALUE, "more": None}, ["json['more']: None is missing"]),
+        ({"id": ANY, "tags": ANY}, ["json['nested']: {'deep': [{'x': None}]} is unexpected"]),
         ({**VALUE, "nested": {"deep": [{"x": 0}]}}, ["json['nested']['deep'][0]['x']: expected 0, got None"]),
         (
             {"id": 3, "tags": [ANY, "c"], "nested": ANY},
@@ -209,13 +209,13 @@ def test_json_that_differs(expected, notes):
     [
         (None, "no body"),
         (b"", "no body"),
-        (b"{no json", "a body that is no JSON: b'{no json'"),
-        (b"[" * 50_000, "a body that is no JSON: b'[[["),
-        (b"\xff\xfe\xfd", r"a body that is no JSON: b'\xff\xfe\xfd'"),
+        (b"{no json", "a body that is not JSON: b'{no json'"),
+        (b"[" * 50_000, "a body that is not JSON: b'[[["),
+        (b"\xff\xfe\xfd", r"a body that is not JSON: b'\xff\xfe\xfd'"),
     ],
 )
 @pytest.mark.parametrize("expected", [VALUE, ANY, "no body"])
-def test_a_body_that_is_no_json(body, words, expected):
+def test_a_body_that_is_not_json(body, words, expected):
     registry = received(("POST", ORDERS, JSON, body))
     line, note = failure(registry.assert_called_with, ORDERS, "POST", json=expected)
     assert words in line
@@ -239,7 +239,7 @@ def test_a_body_that_is_no_json(body, words, expected):
         (None, ""),
     ],
 )
-def test_data_that_is_as_expected(body, expected):
+def test_data_as_expected(body, expected):
     received(("POST", ORDERS, {}, body)).assert_called_once_with(ORDERS, "POST", data=expected)
 
 
@@ -252,7 +252,7 @@ def test_data_that_is_as_expected(body, expected):
         (None, "text", "expected data 'text', got no body"),
         (None, ANY, "expected data <ANY>, got no body"),
         (None, {"a": "1"}, "expected data {'a': '1'}, got no body"),
-        (b"", {}, "expected data {}, got a body without a content type, which is no form"),
+        (b"", {}, "expected data {}, got a body without a content type, which is not a form"),
         (b"text", 5, "expected data 5, got b'text'"),
     ],
 )
@@ -283,7 +283,7 @@ SENT = CIMultiDict([("Host", "api.test"), ("X-Many", "1"), ("X-Many", "2"), ("x-
         ({"host": ANY, "x-many": ["1", "2"], "X-Low": "3"}, True),
     ],
 )
-def test_headers_that_are_as_expected(expected, strict):
+def test_headers_as_expected(expected, strict):
     registry = received(("GET", ORDERS, SENT))
     registry.assert_called_with(ORDERS, headers=expected, strict_headers=strict)
     registry.assert_called_once_with(ORDERS, headers=expected, strict_headers=strict)
@@ -293,15 +293,15 @@ def test_headers_that_are_as_expected(expected, strict):
     ("expected", "strict", "notes"),
     [
         ({"HOST": "other"}, False, ["headers['HOST']: expected 'other', got 'api.test'"]),
-        ({"X-None": ANY}, False, ["headers['X-None']: expected <ANY>, got nothing"]),
+        ({"X-None": ANY}, False, ["headers['X-None']: <ANY> is missing"]),
         ({"X-Many": "3"}, False, ["headers['X-Many']: expected '3', got ['1', '2']"]),
         ({"X-Many": ["1", "3"]}, False, ["headers['X-Many'][1]: expected '3', got '2'"]),
         ({"Host": "api.test", "X-Many": "2", "x-low": "3"}, True, ["headers['X-Many']: expected '2', got ['1', '2']"]),
-        ({"x-many": ["1", "2"], "x-low": "3"}, True, ["headers['Host']: expected nothing, got 'api.test'"]),
+        ({"x-many": ["1", "2"], "x-low": "3"}, True, ["headers['Host']: 'api.test' is unexpected"]),
         (
             {"x-low": "4", "Y": ""},
             False,
-            ["headers['x-low']: expected '4', got '3'", "headers['Y']: expected '', got nothing"],
+            ["headers['x-low']: expected '4', got '3'", "headers['Y']: '' is missing"],
         ),
     ],
 )
@@ -312,19 +312,19 @@ def test_headers_that_differ(expected, strict, notes):
     assert line.startswith(f"GET {ORDERS}: expected headers {{")
 
 
-def test_headers_that_are_missing_are_told_in_one_line():
+def test_missing_headers_are_named_in_one_line():
     registry = received(("GET", ORDERS, {"Accept": "*/*"}))
     assert failure(registry.assert_called_with, ORDERS, headers={"accept": "a/b", "X-Key": "k"}) == (
         f"GET {ORDERS}: expected headers {{'X-Key': 'k', 'accept': 'a/b'}}, got {{'accept': '*/*'}}",
-        "headers['accept']: expected 'a/b', got '*/*'\nheaders['X-Key']: expected 'k', got nothing",
+        "headers['accept']: expected 'a/b', got '*/*'\nheaders['X-Key']: 'k' is missing",
     )
 
 
-# Bounded in size and cost.
+# Size and cost are bounded.
 
 
 def quickly(check, *args, **kwargs):
-    """Return what a failed assertion says, having checked that its cost does not explode: it is some 0.1 s."""
+    """Return the message and the note of an assertion that fails, and check that it takes some 0.1 s."""
     start = time.perf_counter()
     said = failure(check, *args, **kwargs)
     assert time.perf_counter() - start < 10
@@ -371,8 +371,8 @@ def test_a_large_json_object():
     assert note == "json['key29999']['n']: expected 0, got 29999"
     _, note = quickly(registry.assert_called_with, ORDERS, "POST", json={"other": 1})
     assert note.split("\n")[:2] == [
-        "json['other']: expected 1, got nothing",
-        "json['key0']: expected nothing, got {'n': 0}",
+        "json['other']: 1 is missing",
+        "json['key0']: {'n': 0} is unexpected",
     ]
 
 
@@ -391,7 +391,7 @@ def test_deep_and_wide_values():
     assert note.count("\n") == 0
 
 
-def test_places_are_named_down_to_a_depth():
+def test_differences_are_named_down_to_a_limited_depth():
     value, other = 1, 2
     for _ in range(60):
         value, other = {"a": value}, {"a": other}
@@ -412,10 +412,10 @@ def test_large_keys_headers_and_urls():
     quickly(registry.assert_any_call, ORDERS, "M" * 100_000)
 
 
-def test_a_miss_among_ten_thousand_calls_is_cheap():
+def test_a_missing_request_among_ten_thousand_is_reported_quickly():
     registry = Registry()
     for number in range(10_000):
-        registry.choose(PlainRequest("GET", URL(f"https://api.test/orders/{number}?page={number}", encoded=True)))
+        registry.match(PlainRequest("GET", URL(f"https://api.test/orders/{number}?page={number}", encoded=True)))
 
     def cost():
         start = time.perf_counter()
@@ -426,5 +426,5 @@ def test_a_miss_among_ten_thousand_calls_is_cheap():
         "nearest: GET https://api.test/orders/9999?page=9999 (differs in path)"
         in (failure(registry.assert_any_call, "https://api.test/ordres/9999?page=9999")[0])
     )
-    # Some 1 ms where nothing else runs.
+    # About 3 ms on an idle machine.
     assert min(cost() for _ in range(10)) < 0.02

@@ -1,10 +1,10 @@
-"""What cannot be served is refused at registration, in words that help, and leaves the registry as it was."""
+"""Arguments that cannot be served are refused by `add`, with a helpful message, and change nothing."""
 
 import re
 from collections import UserList
 
 import pytest
-from memory_client import choose
+from memory_client import match
 
 from aiointercept_core import Registry
 
@@ -33,30 +33,30 @@ async def coroutine_function():
     raise AssertionError("never called")
 
 
-URL_IN_FULL = "write it in full, as 'https://api.example.com/path'"
+IN_FULL = "; write it in full, for example 'https://api.example.com/users'"
 BAD_URLS = [
-    (None, TypeError, "url: expected a str, yarl.URL or compiled re.Pattern, got None; " + URL_IN_FULL),
-    (b"http://h.test/", TypeError, "url: expected a str, yarl.URL or compiled re.Pattern, got b'http://h.test/'"),
-    (["http://h.test/"], TypeError, "got ['http://h.test/']; write it in full"),
-    (re.compile(b"http"), TypeError, "url: expected a pattern of str, got re.compile(b'http'); compile it from a str"),
-    ("", ValueError, "url: expected an absolute http or https URL with a host, got ''; " + URL_IN_FULL),
-    ("/path", ValueError, "got '/path'; write it in full"),
+    (None, TypeError, "url must be a str, a yarl.URL or a compiled re.Pattern, got None" + IN_FULL),
+    (b"http://h.test/", TypeError, "url must be a str, a yarl.URL or a compiled re.Pattern, got b'http://h.test/'"),
+    (["http://h.test/"], TypeError, "got ['http://h.test/']" + IN_FULL),
+    (re.compile(b"http"), TypeError, "url must be a pattern compiled from a str, got re.compile(b'http')"),
+    ("", ValueError, "url must be an absolute http or https URL, got ''" + IN_FULL),
+    ("/path", ValueError, "got '/path'" + IN_FULL),
     ("h.test/path", ValueError, "got 'h.test/path'"),
     ("//h.test/path", ValueError, "got '//h.test/path'"),
     ("http:///path", ValueError, "got 'http:///path'"),
-    ("http://", ValueError, "expected an absolute http or https URL"),
-    ("http://:80/", ValueError, "expected an absolute http or https URL"),
-    ("http://?a=1", ValueError, "expected an absolute http or https URL"),
-    ("ftp://h.test/", ValueError, "with a host, got 'ftp://h.test/'"),
+    ("http://", ValueError, "url must be an absolute http or https URL"),
+    ("http://:80/", ValueError, "url must be an absolute http or https URL"),
+    ("http://?a=1", ValueError, "url must be an absolute http or https URL"),
+    ("ftp://h.test/", ValueError, "url must be an absolute http or https URL, got 'ftp://h.test/'"),
     ("mailto:a@h.test", ValueError, "got 'mailto:a@h.test'"),
-    ("http://h.test:99999/", ValueError, "url: expected an absolute http or https URL, got 'http://h.test:99999/': "),
+    ("http://h.test:99999/", ValueError, "url must be an absolute http or https URL, got 'http://h.test:99999/': "),
     ("http://h.test:port/", ValueError, "got 'http://h.test:port/': "),
     ("http://[::1/", ValueError, "got 'http://[::1/': "),
     ("http://[nonsense]/", ValueError, "got 'http://[nonsense]/': "),
 ]
 
 BAD_METHODS = [
-    ("", "method: expected an HTTP method as a str without spaces, got ''; pass one such as 'GET'"),
+    ("", "method must be an HTTP method as a str without spaces, such as 'GET', got ''"),
     ("GET ", "got 'GET '"),
     ("GET /", "got 'GET /'"),
     ("GÉT", "got 'GÉT'"),
@@ -67,84 +67,94 @@ BAD_METHODS = [
 
 
 def cases(name, error, message, *values):
-    """Return a case for each value of one argument; in the message `{}` is its repr, and dots leave something out."""
+    """Return a case for each value of one argument; in the message `{}` is its repr, and dots stand for any text."""
     return [({name: value}, error, message.replace("{}", repr(value)).split(" ... ")) for value in values]
 
 
-SERIALISABLE = "payload: expected a value that json.dumps can serialise, got "
+SERIALISABLE = " must be a value that json.dumps can serialise, got "
 BAD_OPTIONS = [
-    *cases("stauts", TypeError, "unknown keyword argument 'stauts' ... did you mean 'status'?", 404),
-    *cases("surprise", TypeError, "unknown keyword argument 'surprise': expected some of status, ... remove it", 1),
+    *cases("stauts", TypeError, "unknown argument 'stauts'; did you mean 'status'?", 404),
+    *cases(
+        "surprise", TypeError, "unknown argument 'surprise'; the known ones are status, body, json, ... optional", 1
+    ),
     *cases(
         "status",
         ValueError,
-        "status: expected an int from 200 to 999 or an http.HTTPStatus, got {}; pass a number such as 404",
+        "status must be an int from 200 to 999 or an http.HTTPStatus, got {}",
         *(True, False, 0, 100, 199, 1000, -1, "200", 200.0, b"200", [200]),
     ),
     *cases(
         "body",
         TypeError,
-        "body: expected str, bytes, an async iterable of bytes, or a function that returns a fresh one for each reply, "
-        "got {}; use payload= for a value",
+        "body must be str, bytes or an async iterable of bytes, or a function that returns one of these, got {}; "
+        "use payload= to send a value as JSON",
         *({"a": 1}, 5, ["a"], bytearray(b"a"), object(), iter([b"a"])),
     ),
-    *cases("body", ValueError, "body: expected a str that can be encoded as UTF-8, got {}; pass bytes", "\ud800"),
-    *cases("payload", TypeError, SERIALISABLE + "{}: Object of type set is not ... pass text with body=", {1, 2}),
-    *cases("json", TypeError, SERIALISABLE + "{} ... convert it", {"a": object}, {(1, 2): 3}),
-    *cases("payload", ValueError, SERIALISABLE + "[[[[[...]]]]]: Circular reference ... convert it", recursive()),
+    *cases("body", ValueError, "body must be a str that can be encoded as UTF-8, got {}; pass bytes", "\ud800"),
+    *cases(
+        "payload", TypeError, f"payload{SERIALISABLE}{{}}: Object of type set is not ... pass text with body=", {1, 2}
+    ),
+    *cases("json", TypeError, f"json{SERIALISABLE}{{}} ... convert it", {"a": object}, {(1, 2): 3}),
+    *cases(
+        "payload", ValueError, f"payload{SERIALISABLE}[[[[[...]]]]]: Circular reference ... convert it", recursive()
+    ),
     ({"payload": deep()}, ValueError, [SERIALISABLE, "convert it"]),
     ({"payload": Hostile()}, TypeError, [SERIALISABLE, "convert it"]),
-    ({"json": 1, "payload": 1}, ValueError, ["json and payload are two names", "got both; pass one of them"]),
-    ({"json": 0, "payload": ""}, ValueError, ["json and payload are two names", "got both; pass one of them"]),
+    ({"json": 1, "payload": 1}, ValueError, ["json and payload are two names of the same argument; pass one of them"]),
+    ({"json": 0, "payload": ""}, ValueError, ["json and payload are two names of the same argument; pass one of them"]),
     *cases(
         "headers",
         TypeError,
-        "headers: expected a mapping of str to str, got {}; use a dict, or a multidict for duplicates",
+        "headers must be a mapping of str to str, got {}; pass a dict, or a multidict for duplicates",
         *([("X-A", "1")], "X-A: 1", 5),
     ),
     *(
         (
             {"headers": {name: value}},
             TypeError,
-            [f"headers: expected str names and values, got {name!r}: {value!r}; conv"],
+            [f"headers must have str names and values, got {name!r}: {value!r}"],
         )
         for name, value in [("X-A", 1), ("X-A", None), ("X-A", ["1"]), (b"X-A", "1"), (1, "1")]
     ),
     *(
-        ({"headers": {name: "1"}}, ValueError, [f"headers: {name!r} is no HTTP header name; use letters, digits and"])
+        ({"headers": {name: "1"}}, ValueError, [f"headers: {name!r} is not a valid header name; use letters, digits"])
         for name in ("", "X A", "X-A:", "X\r\nY", "X\n", "X\0", "Ü")
     ),
     *(
         (
             {"headers": {"X-A": value}},
             ValueError,
-            [f"headers: the value of 'X-A' may not hold CR, LF or NUL, got {value!r}"],
+            [f"headers: the value of 'X-A' must not contain CR, LF or NUL, got {value!r}"],
         )
         for value in ("1\r\nX-B: 2", "1\n", "\r", "a\0b")
     ),
-    ({"headers": {"X-A": "\ud800"}}, ValueError, ["headers: the value of 'X-A': expected", "remove lone surrogates"]),
-    *cases("content_type", TypeError, "content_type: expected a str, got {}; convert it with str()", b"text/plain", 1),
-    *cases("content_type", ValueError, "content_type may not hold CR, LF or NUL, got {}; remove them", "a/b\r\n"),
-    ({"content_type": 1, "headers": {"Content-Type": "a/b"}}, TypeError, ["content_type: expected a str, got 1"]),
-    *cases("reason", TypeError, "reason: expected a str, got {}; convert it with str()", 404, b"Not Found"),
-    *cases("reason", ValueError, "reason may not hold CR, LF or NUL, got {}; remove them", "Not\nFound", "\0"),
+    (
+        {"headers": {"X-A": "\ud800"}},
+        ValueError,
+        ["headers: the value of 'X-A' must be text that can be encoded as UTF-8", "remove the lone surrogates"],
+    ),
+    *cases("content_type", TypeError, "content_type must be a str, got {}", b"text/plain", 1),
+    *cases("content_type", ValueError, "content_type must not contain CR, LF or NUL, got {}", "a/b\r\n"),
+    ({"content_type": 1, "headers": {"Content-Type": "a/b"}}, TypeError, ["content_type must be a str, got 1"]),
+    *cases("reason", TypeError, "reason must be a str, got {}", 404, b"Not Found"),
+    *cases("reason", ValueError, "reason must not contain CR, LF or NUL, got {}", "Not\nFound", "\0"),
     *cases(
         "repeat",
         TypeError,
-        "repeat: expected True for ever, False for once or a number of times, got {}; pass an int",
+        "repeat must be True, False or a positive number, got {}; pass an int",
         *(None, 1.0, "2", [1]),
     ),
-    *cases("repeat", ValueError, "repeat: expected a number of times of 0 (once) or more, got {}; pass True", -1, -100),
+    *cases("repeat", ValueError, "repeat must be True, False or a positive number, got {}", -1, -100),
     *cases(
         "callback",
         TypeError,
-        "callback: expected a function or coroutine function, got {}; pass it uncalled",
+        "callback must be a function, sync or async, got {}; pass the function itself, without calling it",
         *(5, "callback", False, {}),
     ),
     *cases(
         "exception",
         TypeError,
-        "exception: expected True, an exception or an exception class, got {}; pass True to close the connection",
+        "exception must be True, an exception or an exception class, got {}; pass True to close the connection",
         *(1, 0, "error", int, ()),
     ),
 ]
@@ -167,13 +177,13 @@ def refused(registry, error, *texts, arguments=(URL,), options=None):
 
 @pytest.fixture
 def registry():
-    """Return a registry with something in it, and check in the end that it is as it was."""
+    """Return a registry with two routes, and check after the test that it has not changed."""
     registry = Registry()
     first, second = registry.get(URL), registry.get(re.compile("http:"), repeat=True)
     yield registry
     assert registry.routes == [first, second]
-    assert [choose(registry, "GET", URL).response for _ in range(3)] == [first, second, second]
-    assert choose(registry, "POST", URL).response is None
+    assert [match(registry, "GET", URL).route for _ in range(3)] == [first, second, second]
+    assert match(registry, "POST", URL).route is None
 
 
 @pytest.mark.parametrize(("url", "error", "text"), BAD_URLS)
@@ -193,11 +203,18 @@ def test_options(registry, options, error, texts):
         registry.post(URL, **options)
 
 
-def test_a_coroutine_in_place_of_its_function(registry):
+def test_a_coroutine_instead_of_its_function(registry):
     coroutine = coroutine_function()
     try:
-        refused(registry, TypeError, "callback: expected", "<coroutine", "uncalled", options={"callback": coroutine})
-        refused(registry, TypeError, "body: expected", "<coroutine", options={"body": coroutine})
+        refused(
+            registry,
+            TypeError,
+            "callback must be a function",
+            "<coroutine",
+            "without calling it",
+            options={"callback": coroutine},
+        )
+        refused(registry, TypeError, "body must be", "<coroutine", options={"body": coroutine})
     finally:
         coroutine.close()
 
@@ -235,5 +252,5 @@ def test_a_url_that_does_not_parse_is_chained(registry):
         ((URL,), {"repeat": "x" * 1_000_000}, TypeError),
     ],
 )
-def test_the_message_is_short_however_large_the_value(registry, arguments, options, error):
+def test_the_message_is_short_even_for_large_values(registry, arguments, options, error):
     refused(registry, error, arguments=arguments, options=options)

@@ -1,7 +1,8 @@
-"""How a callback is called, and what it may return."""
+"""The arguments of callbacks, their return values, and the context in which they run."""
 
 import asyncio
 import functools
+import inspect
 
 import pytest
 from memory_client import MemoryClient
@@ -17,7 +18,7 @@ def client():
     return MemoryClient(Registry())
 
 
-async def test_what_a_callback_gets(client):
+async def test_the_arguments_of_a_callback(client):
     calls = []
 
     def callback(url, *, headers, query, json, data, **future):
@@ -103,20 +104,20 @@ async def test_kinds_of_callback(client, callback):
         assert (await client.get(f"{HERE}?a=1")).body == b'{"a": ["1"]}'
 
 
-async def test_a_callback_decides_instead_of_what_is_registered(client):
+async def test_the_result_of_a_callback_replaces_the_registered_reply(client):
     client.registry.get(HERE, status=404, body="registered", headers={"X-A": "1"}, callback=sync)
     answer = await client.get(HERE)
     assert (answer.status, answer.body) == (200, b"{}")
     assert "X-A" not in answer.headers
 
 
-async def test_an_exception_closes_the_connection_without_a_call(client):
+async def test_an_exception_closes_the_connection_and_the_callback_is_not_called(client):
     client.registry.get(HERE, exception=True, callback=sync)
     with pytest.raises(ConnectionError):
         await client.get(HERE)
 
 
-def test_what_a_callback_returns_by_default():
+def test_the_defaults_of_a_result():
     result = CallbackResult()
     assert (result.method, result.status, result.body, result.content_type) == ("GET", 200, "", "application/json")
     assert (result.payload, result.headers, result.response_class, result.reason) == (None, None, None, None)
@@ -137,41 +138,40 @@ async def test_none_in_a_result_is_the_default(client):
     assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, b"", "application/json")
 
 
-def gives_nonsense(value):
-    def nonsense(url, **kwargs):
+def returning(value):
+    def callback(url, **kwargs):
         return value
 
-    return nonsense
+    return callback
 
 
-def gives_nonsense_later(value):
-    async def nonsense(url, **kwargs):
+def async_returning(value):
+    async def callback(url, **kwargs):
         return value
 
-    return nonsense
+    return callback
 
 
-@pytest.mark.parametrize("made", [gives_nonsense, gives_nonsense_later])
+@pytest.mark.parametrize("made", [returning, async_returning])
 @pytest.mark.parametrize("value", [None, "text", {"status": 200}, CallbackResult, (200, "text")])
-async def test_a_callback_that_returns_something_else(client, made, value):
+async def test_a_callback_that_returns_another_type(client, made, value):
     client.registry.get(HERE, callback=made(value))
     with pytest.raises(TypeError) as caught:
         await client.get(HERE)
-    assert str(caught.value).startswith("callback <function gives_nonsense")
-    assert str(caught.value).endswith(f"expected it to return a CallbackResult, got {value!r}")
+    assert str(caught.value) == f"callback {made.__name__}.callback() must return a CallbackResult, got {value!r}"
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"status": 99}, ValueError, "status: expected"),
-        ({"status": True}, ValueError, "status: expected"),
-        ({"body": 5}, TypeError, "body: expected"),
-        ({"payload": object()}, TypeError, "payload: expected"),
-        ({"headers": ["X-A"]}, TypeError, "headers: expected"),
+        ({"status": 99}, ValueError, "status must be"),
+        ({"status": True}, ValueError, "status must be"),
+        ({"body": 5}, TypeError, "body must be"),
+        ({"payload": object()}, TypeError, "payload must be"),
+        ({"headers": ["X-A"]}, TypeError, "headers must be"),
         ({"headers": {"X-A": "1\r\n"}}, ValueError, "headers: the value of 'X-A'"),
-        ({"content_type": b"text/plain"}, TypeError, "content_type: expected"),
-        ({"reason": "a\nb"}, ValueError, "reason may not"),
+        ({"content_type": b"text/plain"}, TypeError, "content_type must be"),
+        ({"reason": "a\nb"}, ValueError, "reason must not"),
     ],
 )
 async def test_a_result_that_cannot_be_sent(client, wrong, error, message):
@@ -200,10 +200,10 @@ async def test_an_error_in_a_callback_is_raised_as_itself(client, made):
 
 
 async def test_callbacks_of_several_requests_run_at_the_same_time(client):
-    everybody = asyncio.Barrier(3)
+    barrier = asyncio.Barrier(3)
 
     async def wait(url, **kwargs):
-        await everybody.wait()
+        await barrier.wait()
         return CallbackResult(status=202)
 
     client.registry.get(HERE, callback=wait, repeat=3)
@@ -221,9 +221,102 @@ async def test_a_callback_may_register_and_read_requests(client):
     assert [(await client.get(HERE)).body for _ in range(2)] == [b"first", b"1"]
 
 
-async def test_a_reply_by_what_is_registered_whatever_the_callback_says(client):
-    one = client.registry.get(HERE, status=203, callback=sync)
-    reply = await one.registered_reply()
-    assert reply.status == 203
-    reply = await one.reply_from(CallbackResult(status=299), PlainRequest("GET", URL(HERE)))
-    assert reply.status == 299
+async def test_the_reply_without_the_callback(client):
+    route = client.registry.get(HERE, status=203, callback=sync)
+    record = client.registry.match(PlainRequest("GET", URL(HERE)))
+    assert (await client.registry.reply(record)).status == 200
+    assert (await client.registry.reply(record, use_callback=False)).status == 203
+    assert route.call_count == 1
+
+
+async def test_the_reply_for_a_result(client):
+    route = client.registry.get(HERE)
+    request = PlainRequest("GET", URL(HERE))
+    reply = await client.registry.reply_from(CallbackResult(status=299, body=lambda: "text"), request, route)
+    assert (reply.status, reply.body) == (299, b"text")
+    with pytest.raises(TypeError, match="must return a CallbackResult, got 5"):
+        await client.registry.reply_from(5, request, route)
+
+
+# The context in which users' functions run.
+
+
+class RecordingContext:
+    """Records the functions and bodies of one registration."""
+
+    def __init__(self):
+        self.used = []
+
+    async def call(self, function, *args, **kwargs):
+        self.used.append(function)
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    async def iterate(self, body):
+        self.used.append(body)
+        async for chunk in body:
+            yield chunk.upper()
+
+
+class Chunks:
+    async def __aiter__(self):
+        yield b"one "
+        yield b"two"
+
+
+@pytest.fixture
+def contexts():
+    return []
+
+
+@pytest.fixture
+def client_with_contexts(contexts):
+    def make_context():
+        contexts.append(RecordingContext())
+        return contexts[-1]
+
+    return MemoryClient(Registry(callback_context=make_context))
+
+
+@pytest.mark.parametrize("callback", [sync, coroutine, AsyncCallable()])
+async def test_a_callback_is_called_in_the_context_of_its_registration(client_with_contexts, contexts, callback):
+    client = client_with_contexts
+    client.registry.get(HERE, callback=callback, repeat=True)
+    client.registry.post(HERE, callback=sync)
+    for _ in range(2):
+        assert (await client.get(HERE)).body == b"{}"
+    first, second = contexts
+    assert first.used == [callback, callback]
+    assert second.used == []
+
+
+@pytest.mark.parametrize("by_callback", [False, True])
+@pytest.mark.parametrize("by_function", [False, True])
+async def test_bodies_run_in_the_context_of_the_registration(client_with_contexts, contexts, by_callback, by_function):
+    body = chunks = Chunks()
+    if by_function:
+
+        def body():
+            return chunks
+
+    def callback(url, **kwargs):
+        return CallbackResult(body=body)
+
+    client = client_with_contexts
+    client.registry.get(HERE, **({"callback": callback} if by_callback else {"body": body}))
+    assert (await client.get(HERE)).body == b"ONE TWO"
+    (context,) = contexts
+    assert context.used == [*[callback] * by_callback, *[body] * by_function, chunks]
+
+
+async def test_texts_need_no_context(client_with_contexts, contexts):
+    client_with_contexts.registry.get(HERE, body="text")
+    assert (await client_with_contexts.get(HERE)).body == b"text"
+    assert [context.used for context in contexts] == [[]]
+
+
+def test_a_refused_registration_makes_no_context(client_with_contexts, contexts):
+    for options in ({"status": 99}, {"callback": 5}, {"repeat": -1}, {"url": "nonsense"}, {"unknown": 1}):
+        with pytest.raises((TypeError, ValueError)):
+            client_with_contexts.registry.add(**{"url": HERE, **options})
+    assert contexts == []

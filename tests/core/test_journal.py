@@ -1,4 +1,4 @@
-"""What was received: by key, in order, complete under many threads."""
+"""Recorded requests: by key, in order, and complete when many threads send requests."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from memory_client import MemoryClient, choose, made_request
+from memory_client import MemoryClient, make_request, match
 from yarl import URL
 
 from aiointercept_core import CallbackResult, Registry
@@ -31,9 +31,9 @@ def test_an_empty_journal(registry):
 
 def test_requests_by_key_in_order_of_arrival(registry):
     registry.get(USERS, repeat=2)
-    first = choose(registry, "get", f"{USERS}?b=2&a=1#top").request
-    second = choose(registry, "POST", "HTTPS://API.test.:443/users").request
-    third = choose(registry, "GET", f"{USERS}?a=1&b=2").request
+    first = match(registry, "get", f"{USERS}?b=2&a=1#top").request
+    second = match(registry, "POST", "HTTPS://API.test.:443/users").request
+    third = match(registry, "GET", f"{USERS}?a=1&b=2").request
     assert list(registry.requests) == [("GET", URL(f"{USERS}?a=1&b=2")), ("POST", URL(USERS))]
     assert list(registry.requests.values()) == [[first, third], [second]]
     assert registry.requests == {("GET", URL(f"{USERS}?a=1&b=2")): [first, third], ("POST", URL(USERS)): [second]}
@@ -56,16 +56,16 @@ def test_requests_by_key_in_order_of_arrival(registry):
         ("POST", URL(f"{USERS}?b=%32&a=1", encoded=True)),
     ],
 )
-def test_a_key_that_is_looked_up_is_normalised(registry, key):
-    request = choose(registry, "POST", f"{USERS}?b=2&a=1").request
+def test_keys_are_normalised(registry, key):
+    request = match(registry, "POST", f"{USERS}?b=2&a=1").request
     assert registry.requests[key] == [request]
     assert registry.requests[key][-1] is request
     assert registry.requests.get(key) == [request]
     assert key in registry.requests
 
 
-def test_a_key_that_was_not_asked_for(registry):
-    choose(registry, "GET", USERS)
+def test_a_key_without_requests(registry):
+    match(registry, "GET", USERS)
     assert ("POST", USERS) not in registry.requests
     assert registry.requests.get(("POST", USERS)) is None
     assert registry.requests.get(("POST", USERS), []) == []
@@ -74,30 +74,30 @@ def test_a_key_that_was_not_asked_for(registry):
     assert registry.requests.keys() == {("GET", URL(USERS))}
 
 
-@pytest.mark.parametrize("no_key", [USERS, ("GET",), ("GET", USERS, 1), (1, USERS), ("GET", None), None])
-def test_what_is_no_key(registry, no_key):
-    assert no_key not in registry.requests
-    with pytest.raises(TypeError, match="expected"):
-        registry.requests[no_key]
+@pytest.mark.parametrize("key", [USERS, ("GET",), ("GET", USERS, 1), (1, USERS), ("GET", None), None])
+def test_an_invalid_key(registry, key):
+    assert key not in registry.requests
+    with pytest.raises(TypeError, match=r"the key must be a pair \(METHOD, URL\), got|the URL must be a str"):
+        registry.requests[key]
 
 
-def test_the_log_is_live_and_may_be_walked_through_meanwhile(registry):
+def test_new_requests_may_be_recorded_during_iteration(registry):
     log = registry.requests
     for number in range(5):
-        choose(registry, "GET", f"{USERS}/{number}")
+        match(registry, "GET", f"{USERS}/{number}")
     assert len(log) == 5
-    for walk in (log, log.keys()):
-        for _, url in walk:
-            choose(registry, "GET", url / "more")
+    for keys in (log, log.keys()):
+        for _, url in keys:
+            match(registry, "GET", url / "more")
     for (_, url), requests in log.items():
-        choose(registry, "GET", url / "more")
+        match(registry, "GET", url / "more")
         assert requests
     for requests in log.values():
-        choose(registry, "GET", requests[0].url / "more")
+        match(registry, "GET", requests[0].url / "more")
     assert len(log) == registry.call_count - sum(len(requests) - 1 for requests in log.values())
 
 
-async def test_all_requests_are_in_it(registry):
+async def test_all_requests_are_recorded(registry):
     client = MemoryClient(registry)
     error = ValueError("mine")
 
@@ -116,10 +116,10 @@ async def test_all_requests_are_in_it(registry):
     assert [url.name for (_, url), _ in registry.ordered_requests] == [
         *("unmatched", "closed", "failed", "pattern", "answered")
     ]
-    assert [record.response is None for record in registry.journal.records] == [True, False, False, False, False]
+    assert [record.route is None for record in registry.journal.records] == [True, False, False, False, False]
 
 
-async def test_the_order_is_that_in_which_replies_were_chosen(registry):
+async def test_requests_are_in_the_order_in_which_they_were_matched(registry):
     client = MemoryClient(registry)
 
     async def ask_more(url, **kwargs):
@@ -132,22 +132,22 @@ async def test_the_order_is_that_in_which_replies_were_chosen(registry):
     assert [url.name for (_, url), _ in registry.ordered_requests] == ["outer", "inner"]
 
 
-def test_recorded_requests_are_what_the_transport_gave(registry):
-    request = made_request("put", USERS, headers={"X-A": "1"}, body=b"body")
-    record = registry.choose(request)
+def test_the_request_object_of_the_transport_is_recorded(registry):
+    request = make_request("put", USERS, headers={"X-A": "1"}, body=b"body")
+    record = registry.match(request)
     assert record.request is request
     assert registry.last_request is request
-    assert (record.key, record.missed) == (("PUT", URL(USERS)), True)
+    assert (record.key, record.unmatched) == (("PUT", URL(USERS)), True)
 
 
-def test_clear_begins_anew(registry):
+def test_clear_forgets_everything(registry):
     registry.get(USERS, repeat=True)
-    choose(registry, "GET", USERS)
+    match(registry, "GET", USERS)
     before = registry.requests
     registry.clear()
     assert registry.requests == {}
     assert registry.call_count == 0
-    # What somebody still holds stays as it was.
+    # A log that was kept is not changed.
     assert list(before) == [("GET", URL(USERS))]
 
 
@@ -157,45 +157,45 @@ THREADS = 16
 
 
 @pytest.fixture
-def restless():
-    """Have threads take turns as often as can be."""
+def frequent_switches():
+    """Switch between threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
 
 
-def at_once(work):
-    """Run `work(number)` on many threads that begin together and return the results."""
-    everybody = threading.Barrier(THREADS)
+def run_in_threads(work):
+    """Run `work(number)` on many threads that start together and return the results."""
+    barrier = threading.Barrier(THREADS)
 
     def run(number):
-        everybody.wait(10)
+        barrier.wait(10)
         return work(number)
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(run, range(THREADS)))
 
 
-@pytest.mark.usefixtures("restless")
+@pytest.mark.usefixtures("frequent_switches")
 def test_many_threads_consume_exactly_what_is_registered(registry):
     first, second = registry.get(USERS, repeat=500), registry.get(USERS, repeat=100)
     pattern = registry.get(re.compile("https:"), repeat=50)
-    results = at_once(lambda _: [choose(registry, "GET", USERS) for _ in range(50)])
+    results = run_in_threads(lambda _: [match(registry, "GET", USERS) for _ in range(50)])
     records = [record for result in results for record in result]
     assert len(records) == 800
-    for response, count in ((first, 500), (second, 100), (pattern, 50), (None, 150)):
-        assert sum(record.response is response for record in records) == count
-    assert [one.call_count for one in (first, second, pattern)] == [500, 100, 50]
-    # In the journal the replies stand in the order of registration: choosing and recording are one step.
-    assert [record.response for record in registry.journal.records] == (
+    for route, count in ((first, 500), (second, 100), (pattern, 50), (None, 150)):
+        assert sum(record.route is route for record in records) == count
+    assert [route.call_count for route in (first, second, pattern)] == [500, 100, 50]
+    # The journal has the routes in the order of registration, because matching and recording are one step.
+    assert [record.route for record in registry.journal.records] == (
         [first] * 500 + [second] * 100 + [pattern] * 50 + [None] * 150
     )
     assert len(registry.requests["GET", USERS]) == registry.call_count == 800
 
 
-@pytest.mark.usefixtures("restless")
-def test_threads_register_ask_read_and_clear_meanwhile(registry):
+@pytest.mark.usefixtures("frequent_switches")
+def test_threads_register_request_read_and_clear_at_the_same_time(registry):
     def work(number):
         for step in range(60):
             url = f"{USERS}/{step}"
@@ -204,19 +204,19 @@ def test_threads_register_ask_read_and_clear_meanwhile(registry):
             elif number % 4 == 0:
                 registry.get(url)
                 registry.get(re.compile(f".*/{step}$"))
-                assert all(response.position for response in registry.routes)
+                assert all(route.method == "GET" for route in registry.routes)
             elif number % 4 == 1:
                 for (method, _), requests in registry.requests.items():
                     assert (method, bool(requests)) == ("GET", True)
                 assert all(key[0] == "GET" for key, _ in registry.ordered_requests)
             elif number % 4 == 2:
-                registry.claims(URL(url))
+                registry.covers(URL(url))
                 with pytest.raises(AssertionError, match="expected"):
                     registry.assert_any_call("https://elsewhere.test/")
             else:
-                assert choose(registry, "GET", url).key == ("GET", URL(url))
+                assert match(registry, "GET", url).key == ("GET", URL(url))
 
-    at_once(work)
+    run_in_threads(work)
     registry.clear()
-    one = registry.get(USERS)
-    assert choose(registry, "GET", USERS).response is one
+    route = registry.get(USERS)
+    assert match(registry, "GET", USERS).route is route

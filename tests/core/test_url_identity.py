@@ -1,4 +1,4 @@
-"""Which two URLs are one, and which are not."""
+"""Which spellings are the same URL, and which are different URLs."""
 
 import ipaddress
 import itertools
@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from memory_client import choose
+from memory_client import match
 from yarl import URL
 
 from aiointercept_core import Origin, PlainRequest, Registry, normalize_url, origin_of
@@ -81,7 +81,7 @@ DIFFERENT = [
     ("http://h.test/?a%3D1", "http://h.test/?a=1"),
     ("http://h.test/?a=1%2B2", "http://h.test/?a=1+2"),
     ("http://h.test/?a=1%2B2", "http://h.test/?a=1%202"),
-    # What does not decode is told apart by what it is, not by what it would be replaced with.
+    # Escapes that cannot be decoded are compared as they are, not by their replacement characters.
     ("http://h.test/?a=%FE", "http://h.test/?a=%FF"),
     ("http://h.test/?a=%FF", "http://h.test/?a=%EF%BF%BD"),
     ("http://h.test/?a=%zz", "http://h.test/?a=%zy"),
@@ -91,22 +91,22 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_two_spellings_of_one_url(one, other):
+def test_two_spellings_of_the_same_url(one, other):
     assert normalize_url(one) == normalize_url(other)
     assert str(normalize_url(one)) == str(normalize_url(other))
     for registered, asked in ((one, other), (other, one)):
         registry = Registry()
-        response = registry.get(registered)
-        assert choose(registry, "GET", asked).response is response
+        route = registry.get(registered)
+        assert match(registry, "GET", asked).route is route
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_two_urls(one, other):
+def test_two_different_urls(one, other):
     assert normalize_url(one) != normalize_url(other)
     for registered, asked in ((one, other), (other, one)):
         registry = Registry()
         registry.get(registered)
-        assert choose(registry, "GET", asked).response is None
+        assert match(registry, "GET", asked).route is None
 
 
 def test_text_and_url_object_are_normalised_alike():
@@ -128,13 +128,13 @@ def test_the_normal_form(text, normalised):
     assert str(normalize_url(text)) == normalised
 
 
-@pytest.mark.parametrize("no_url", [None, 1, b"http://h.test/", ["http://h.test/"]])
-def test_what_is_no_url(no_url):
-    with pytest.raises(TypeError, match=r"expected a URL as str or yarl\.URL"):
-        normalize_url(no_url)
+@pytest.mark.parametrize("value", [None, 1, b"http://h.test/", ["http://h.test/"]])
+def test_a_value_that_is_not_a_url(value):
+    with pytest.raises(TypeError, match=r"the URL must be a str or a yarl\.URL, got "):
+        normalize_url(value)
 
 
-def test_a_text_that_cannot_be_a_url():
+def test_text_that_is_not_a_url():
     with pytest.raises(ValueError, match=r"[Pp]ort"):
         normalize_url("http://h.test:99999/")
 
@@ -155,34 +155,33 @@ def test_the_origin_of_a_url(url, origin):
 def test_huge_urls():
     path, value = "/" + "a" * 60_000, "b" * 60_000
     registry = Registry()
-    response = registry.get(f"http://h.test{path}?q={value}", repeat=True)
-    assert choose(registry, "GET", f"http://h.test{path}?q={value}").response is response
-    assert choose(registry, "GET", f"http://h.test{path}?q={value}x").response is None
+    route = registry.get(f"http://h.test{path}?q={value}", repeat=True)
+    assert match(registry, "GET", f"http://h.test{path}?q={value}").route is route
+    assert match(registry, "GET", f"http://h.test{path}?q={value}x").route is None
     many = "&".join(f"k{number}={number}" for number in range(5_000))
-    response = registry.get(f"http://h.test/?{many}")
+    route = registry.get(f"http://h.test/?{many}")
     backwards = "&".join(reversed(many.split("&")))
-    assert choose(registry, "GET", f"http://h.test/?{backwards}").response is response
+    assert match(registry, "GET", f"http://h.test/?{backwards}").route is route
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
 @pytest.mark.parametrize("port", ["", ":80", ":443", ":8", ":8080", ":59999", ":60000", ":0", ":08", ":"])
-def test_plain_urls(scheme, port):
+def test_common_urls(scheme, port):
     hosts = ("h.test", "127.0.0.1", "a-b.c", "1.2", "-", "a..b", "h.", "H", "a_b")
     paths = ("", "/", "/a", "/a/", "/a/b.c", "/a-b/_~", "//", "/a//b", "/.", "/..", "/a/.b", "/a/..", "/A/1")
     for host, path in itertools.product(hosts, paths):
         text = f"{scheme}://{host}{port}{path}"
-        # A fragment makes no difference, but that nobody takes the URL as it stands.
         expected = normalize_url(f"{text}#part")
         for url in (text, URL(text), URL(text, encoded=True)):
             normalised = normalize_url(url)
             assert (normalised, str(normalised)) == (expected, str(expected))
 
 
-# Any URL: what people write, what libraries build, and what stands on a wire.
+# Any URL: written by people, built by libraries, and sent by clients.
 
 PROPERTY = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 
-# Control characters that URL parsers strip are no part of a URL; lone surrogates are no text.
+# URL parsers strip some control characters; lone surrogates cannot be encoded.
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n"), max_size=8)
 raw = st.text(st.sampled_from("aA0~-._/%2F%c3%BC%ff%zz%+&=;:@!$'()*,[]|\"<>\\^`{} üé€😀"), max_size=12)
 label = st.one_of(
@@ -201,7 +200,7 @@ pairs = st.lists(st.tuples(text, text), max_size=4)
 
 @st.composite
 def urls(draw):
-    """Return a URL as text, written by hand, quoted well or badly."""
+    """Return a URL as text, as a person writes it, quoted correctly or not."""
     path = draw(st.one_of(raw, st.lists(text, max_size=3).map("/".join))).replace("?", "").replace("#", "")
     query = draw(st.one_of(st.none(), raw)) or ""
     return (
@@ -215,11 +214,11 @@ def urls(draw):
 @given(urls())
 def test_any_url_that_is_registered_matches_itself(written):
     registry = Registry()
-    response = registry.get(written, repeat=True)
+    route = registry.get(written, repeat=True)
     url = URL(written)
     on_the_wire = URL(f"{url.scheme}://{url.raw_authority.rpartition('@')[2]}{url.raw_path_qs}", encoded=True)
     for asked in (written, url, str(url), on_the_wire, normalize_url(url)):
-        assert registry.choose(PlainRequest("GET", URL(asked))).response is response
+        assert registry.match(PlainRequest("GET", URL(asked))).route is route
     assert registry.requests == {("GET", normalize_url(written)): [one for _, one in registry.ordered_requests]}
 
 
@@ -253,7 +252,7 @@ def test_case_of_the_host_and_of_escapes_and_order_of_the_query_do_not_matter(wr
 
 @PROPERTY
 @given(pairs, pairs)
-def test_queries_are_one_when_they_hold_the_same_pairs(one, other):
+def test_queries_with_the_same_pairs_are_the_same(one, other):
     base = URL("http://h.test/")
     same = sorted(one) == sorted(other)
     assert (normalize_url(base.with_query(one)) == normalize_url(base.with_query(other))) is same
@@ -261,8 +260,8 @@ def test_queries_are_one_when_they_hold_the_same_pairs(one, other):
 
 @PROPERTY
 @given(st.lists(text, max_size=3), st.lists(text, max_size=3))
-def test_paths_are_one_when_they_have_the_same_segments(one, other):
-    # `.` and `..` are resolved, so that other segments may lead to the same place.
+def test_paths_with_the_same_segments_are_the_same(one, other):
+    # `.` and `..` are resolved, so that different segments may be the same path.
     assume(not {".", ".."} & {*one, *other})
     assume(all("/" not in segment for segment in (*one, *other)))
     made = [URL("http://h.test") / "/".join(["x", *segments]) for segments in (one, other)]

@@ -1,27 +1,36 @@
-"""How core is used under a transport of one's own, as a type checker sees it."""
+"""The types of core under a custom transport."""
 
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from typing import Any, assert_type
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from aiointercept_core import (
+    CallbackContext,
     CallbackResult,
     CloseConnection,
-    Route,
+    Difference,
+    ExactURL,
+    Matcher,
     PlainRequest,
+    Record,
     Registry,
+    RegistryRules,
     Reply,
     Request,
     Response,
+    Route,
     Stream,
     Upgrade,
+    UpgradedConnection,
+    URLPattern,
     normalize_url,
 )
 
 
 class OwnRequest:
-    """A request of a custom transport: it has the four attributes that core looks at."""
+    """A request of a custom transport, with the four attributes that core needs."""
 
     method = "GET"
     url = URL("https://api.example.com/")
@@ -29,7 +38,7 @@ class OwnRequest:
     body: bytes | None = None
 
 
-class NoRequest:
+class IncompleteRequest:
     method = "GET"
 
 
@@ -57,10 +66,12 @@ async def answering() -> None:
     assert_type(normalize_url("https://api.example.com"), URL)
 
     registry.add("https://api.example.com/", stauts=404)  # type: ignore[arg-type]
+    registry.get("https://api.example.com/", stauts=404)  # type: ignore[call-arg]
+    registry.get("https://api.example.com/", status="404")  # type: ignore[arg-type]
     await registry.answer(OwnRequest())  # type: ignore[arg-type]
 
 
-async def with_a_request_of_ones_own() -> None:
+async def with_a_custom_request() -> None:
     registry: Registry[OwnRequest] = Registry()
     await registry.answer(OwnRequest())
     assert_type(registry.last_request, OwnRequest | None)
@@ -68,9 +79,58 @@ async def with_a_request_of_ones_own() -> None:
     print(request)
 
 
-def with_what_is_no_request(registry: Registry[NoRequest]) -> None:  # type: ignore[type-var]
+def with_an_incomplete_request(registry: Registry[IncompleteRequest]) -> None:  # type: ignore[type-var]
     registry.clear()
 
 
 def callback(url: URL, **kwargs: Any) -> CallbackResult:
     return CallbackResult(payload=kwargs)
+
+
+def using_a_route(registry: Registry[PlainRequest], request: PlainRequest) -> None:
+    route = registry.get("https://api.example.com/")
+    assert_type(route.method, str)
+    assert_type(route.url, URL | None)
+    assert_type(route.call_count, int)
+    assert_type(route.remaining, int | None)
+    assert_type(route.optional, bool)
+    assert_type(registry.routes, list[Route])
+    record = registry.match(request, registry.reserve(request))
+    assert_type(record, Record[PlainRequest])
+    assert_type(record.route, Route | None)
+    assert_type(record.unmatched, bool)
+
+
+async def replying(registry: Registry[PlainRequest], record: Record[PlainRequest], route: Route) -> None:
+    assert_type(await registry.reply(record), Response | Stream | CloseConnection | Upgrade)
+    reply = await registry.reply_from(CallbackResult(), record.request, route)
+    assert_type(reply, Response | Stream | CloseConnection | Upgrade)
+
+
+class HeaderIs:
+    def __init__(self, name: str, value: str) -> None:
+        self.name = name
+        self.value = value
+
+    def differences(self, request: Request) -> Iterator[Difference]:
+        if request.headers.get(self.name) != self.value:
+            yield Difference(self.name, "differs")
+
+
+def registering_routes(registry: Registry[PlainRequest], pattern: URLPattern, connection: UpgradedConnection) -> None:
+    matchers: list[Matcher] = [HeaderIs("X-Shard", "7"), ExactURL(URL("https://api.example.com/")), pattern]
+    registry.register(Route("GET", matchers[1], CloseConnection(), conditions=matchers[:1]))
+
+
+class Context:
+    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        return aiter(body)
+
+
+def with_a_callback_context() -> CallbackContext:
+    Registry[PlainRequest](RegistryRules(exact_urls_first=False), callback_context=Context)
+    Registry[PlainRequest](callback_context=HeaderIs)  # type: ignore[arg-type]
+    return Context()

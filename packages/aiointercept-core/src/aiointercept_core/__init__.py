@@ -1,18 +1,18 @@
-"""Registry, matching, replies and assertions of a mock HTTP server, without a server.
+"""Routes, matching, replies, recorded requests and assertions of a mock HTTP server, without the server.
 
-Values in, values out: nothing here opens a socket, starts a thread or a loop, or imports an HTTP library. A
-transport asks `await registry.answer(request)` and puts the reply on its wire.
+Nothing here opens a socket, starts a thread or an event loop, or imports an HTTP library. A transport calls
+`await registry.answer(request)` and sends the reply.
 """
 
 from ._assertions import CallAssertions
 from ._content_coding import decode_body
 from ._journal import Journal, Record, RequestLog
-from ._mock_response import MockResponse
-from ._registration import MethodShortcuts, RegistrationOptions
-from ._registry import Registry
-from ._reply import (
+from ._matchers import Difference, ExactURL, Matcher, URLPattern
+from ._registry import Registry, RegistryRules
+from ._replies import (
     Body,
     BodySource,
+    CallbackContext,
     CallbackResult,
     CloseConnection,
     Reply,
@@ -24,27 +24,35 @@ from ._reply import (
     format_error,
 )
 from ._request import PlainRequest, Request, request_details
-from ._url import Origin, normalize_url, origin_of, plain_url
+from ._route import Route
+from ._shortcuts import MethodShortcuts, RouteOptions
+from ._urls import Origin, normalize_url, origin_of
 
 __all__ = [
     "Body",
     "BodySource",
     "CallAssertions",
+    "CallbackContext",
     "CallbackResult",
     "CloseConnection",
+    "Difference",
+    "ExactURL",
     "Journal",
+    "Matcher",
     "MethodShortcuts",
-    "MockResponse",
     "Origin",
     "PlainRequest",
     "Record",
-    "RegistrationOptions",
     "Registry",
+    "RegistryRules",
     "Reply",
     "Request",
     "RequestLog",
     "Response",
+    "Route",
+    "RouteOptions",
     "Stream",
+    "URLPattern",
     "Upgrade",
     "UpgradedConnection",
     "decode_body",
@@ -52,6 +60,5 @@ __all__ = [
     "format_error",
     "normalize_url",
     "origin_of",
-    "plain_url",
     "request_details",
 ]

@@ -1,37 +1,35 @@
-"""The `assert_*` family: what a test says about the requests that were received.
+"""Assertions on the requests that were received.
 
-A failure is one line; what differs is a note on it, bounded however large the values are.
+The message of a failure is one line. The places that differ are in a note on it, which is short even for large values.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from yarl import URL, Query
 
-from ._comparison import Absent, comparable_data, comparable_headers, comparable_json
+from ._comparison import JSON, Data, Headers, ValueMatcher
+from ._format import count_of, describe_key, describe_value, list_of
 from ._journal import Journal, RequestLog
-from ._nearness import difference, nearest
+from ._matchers import describe_differences, key_differences
 from ._request import Request
-from ._url import Key, normalize_url
-from ._value_difference import value_differences
-from ._wording import count_of, describe_key, describe_value
+from ._similarity import nearest
+from ._urls import Key, normalize_url
 
 __all__ = ["CallAssertions"]
 
 R = TypeVar("R", bound=Request)
 
-# To name the calls nearest to one that is missing, so many distinct ones are searched, the most recent first, and so
-# many compared in detail.
-_SEARCHED = 2000
-_CANDIDATES = 30
+# How many distinct requests, the most recent ones, are compared with one that is missing.
+_SEARCHED = 1000
 _NAMED = 3
 _NOTED = 10
 
 
 class CallAssertions(Generic[R]):
-    """Recorded requests and assertions on them, for whatever has a `journal`."""
+    """Access to recorded requests and assertions on them, for classes with a `journal`."""
 
     @property
     @abstractmethod
@@ -45,7 +43,7 @@ class CallAssertions(Generic[R]):
 
     @property
     def ordered_requests(self) -> list[tuple[Key, R]]:
-        """All recorded requests with their keys, in the order in which their replies were chosen."""
+        """All recorded requests with their keys, in the order in which they were matched."""
         return [(record.key, record.request) for record in list(self.journal.records)]
 
     @property
@@ -75,13 +73,13 @@ class CallAssertions(Generic[R]):
             raise AssertionError(f"expected exactly one request, got {self._received()}")
 
     def assert_all_matched(self) -> None:
-        """Raise `AssertionError` if a request was received that nothing registered matched."""
-        missed = [record for record in list(self.journal.records) if record.missed]
-        if missed:
+        """Raise `AssertionError` if no route had a reply for some request."""
+        unmatched = [record for record in list(self.journal.records) if record.unmatched]
+        if unmatched:
             error = AssertionError(
-                f"expected every request to match a registration, {len(missed)} did not: {missed[0].explanation}"
+                f"expected every request to match a route, {len(unmatched)} did not: {unmatched[0].explanation}"
             )
-            for record in missed[1:_NOTED]:
+            for record in unmatched[1:_NOTED]:
                 error.add_note(str(record.explanation))
             raise error
 
@@ -99,20 +97,21 @@ class CallAssertions(Generic[R]):
         headers: Mapping[str, Any] | None = None,
         strict_headers: bool = False,
     ) -> None:
-        """Raise `AssertionError` unless the most recent request for `url` was sent with what is given.
+        """Raise `AssertionError` unless the most recent request for `url` was sent with these values.
 
-        `data` is the body as bytes or str, or a dict of form fields; `json` the value that the body holds as JSON;
-        `headers` must all be there, and no others if `strict_headers`. `unittest.mock.ANY` stands for any value.
-        `None` is not compared.
+        `params` are added to the query of `url`. `data` is the body as bytes or str, or a dict of form fields; `json`
+        is the value of a JSON body; `headers` must have been sent, and no others if `strict_headers`. Arguments that
+        are `None` are not compared; `unittest.mock.ANY` equals any value.
         """
         key, calls = self._calls(url, method, params)
         request = calls[-1]
+        name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
         if json is not None:
-            _compare(key, len(calls), "json", *comparable_json(json, request))
+            _check(name, JSON(json), request)
         if data is not None:
-            _compare(key, len(calls), "data", *comparable_data(data, request))
+            _check(name, Data(data), request)
         if headers is not None:
-            _compare(key, len(calls), "headers", *comparable_headers(headers, request, strict=strict_headers))
+            _check(name, Headers(headers, strict=strict_headers), request)
 
     def assert_called_once_with(
         self,
@@ -124,7 +123,7 @@ class CallAssertions(Generic[R]):
         headers: Mapping[str, Any] | None = None,
         strict_headers: bool = False,
     ) -> None:
-        """Raise `AssertionError` unless exactly one request was received, and it is as `assert_called_with` says."""
+        """Raise `AssertionError` unless one request was received, which passes `assert_called_with`."""
         self.assert_called_once()
         self.assert_called_with(url, method, params, data, json, headers, strict_headers)
 
@@ -133,46 +132,36 @@ class CallAssertions(Generic[R]):
         if params:
             target = normalize_url(target.extend_query(params))
         key = (method.upper(), target)
-        # The key is in normal form already.
-        calls = dict.get(self.journal.requests, key)
+        calls = self.journal.requests.get(key)
         if calls:
             return key, calls
         message = f"expected a request {describe_key(key)}, got "
         keys = list(self.journal.requests)
         if not keys:
-            raise AssertionError(f"{message}none at all")
-        near = nearest(key, _candidates(key, keys[: -_SEARCHED - 1 : -1]))
-        named = "; ".join(f"{describe_key(other)} (differs in {difference(key, other)})" for other in near)
-        raise AssertionError(f"{message}{count_of(self.call_count, 'other')}; nearest: {named}")
+            raise AssertionError(f"{message}none")
+        near = nearest(key, keys[: -_SEARCHED - 1 : -1], _NAMED)
+        named = (f"{describe_key(other)} ({describe_differences(key_differences(key, other))})" for other in near)
+        raise AssertionError(f"{message}{count_of(self.call_count, 'other')}; nearest: {'; '.join(named)}")
 
     def _received(self) -> str:
         records = list(self.journal.records)
         if not records:
             return "none"
-        named = "; ".join(describe_key(record.key) for record in records[:_NAMED])
-        more = f"; and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
-        return f"{len(records)}: {named}{more}"
+        named = list_of([describe_key(record.key) for record in records[:_NAMED]], len(records))
+        return f"{len(records)}: {named}"
 
 
-def _candidates(key: Key, recent: list[Key]) -> Iterable[Key]:
-    """Return the few of `recent` at which to look closely: the first, and those with the path of `key`."""
-    path = key[1].raw_path
-    same_path = [other for other in recent if other[1].raw_path == path]
-    return dict.fromkeys([*same_path[:_CANDIDATES], *recent[:_CANDIDATES]])
-
-
-def _compare(key: Key, calls: int, what: str, expected: Any, actual: Any) -> None:
-    """Raise `AssertionError` where `actual`, sent by the last of so many `calls` for `key`, is not as expected."""
-    # The expected value comes first, so that the `__eq__` of unittest.mock.ANY and its kind decides.
-    if not isinstance(actual, Absent) and expected == actual:
+def _check(name: str, matcher: ValueMatcher, request: Request) -> None:
+    """Raise `AssertionError` if `request`, which is called `name` in the message, does not match."""
+    lines = [f"{what}: {detail}" for what, detail in islice(matcher.differences(request), _NOTED + 1)]
+    if not lines:
         return
-    which = describe_key(key) if calls == 1 else f"{describe_key(key)}, the last of {calls}"
-    lines = list(islice(value_differences(what, expected, actual), _NOTED + 1))
     if len(lines) > _NOTED:
         lines[_NOTED:] = ["... and more"]
-    texts = describe_value(expected), describe_value(actual)
-    # Of values that are too large to be seen as a whole, the first place that differs says more.
-    whole = all("..." not in text for text in texts)
-    error = AssertionError(f"{which}: " + (f"expected {what} {texts[0]}, got {texts[1]}" if whole else lines[0]))
+    expected, actual = map(describe_value, matcher.values(request))
+    # If a value is too large to be shown completely, the first place that differs says more.
+    shortened = "..." in expected or "..." in actual
+    message = lines[0] if shortened else f"expected {matcher.what} {expected}, got {actual}"
+    error = AssertionError(f"{name}: {message}")
     error.add_note("\n".join(lines))
     raise error

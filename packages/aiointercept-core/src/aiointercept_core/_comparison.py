@@ -1,56 +1,120 @@
-"""Comparison of a recorded request with what a test expects of it.
+"""Value matchers: a request's JSON, data or headers compared with the expected value.
 
-Each function returns two values to compare: what is expected, and what came in the same shape.
+The expected value is compared by `expected == actual`, so that `unittest.mock.ANY` and similar objects work.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from multidict import CIMultiDict
 
-from ._form import parse_form
-from ._request import Request, load_json
-from ._wording import describe_value
+from ._format import describe_value
+from ._forms import parse_form
+from ._matchers import Difference
+from ._request import Request
+from ._value_difference import value_differences
 
-__all__ = ["Absent", "comparable_data", "comparable_headers", "comparable_json"]
+__all__ = ["JSON", "Data", "Headers", "Missing", "ValueMatcher"]
 
 
-class Absent:
-    """What came instead of a value of the kind that is expected: equal to nothing, not even to `ANY`."""
+class Missing:
+    """Stands for the value of a request that has no such value; `repr()` says what it has. Not even equal to `ANY`."""
 
-    def __init__(self, words: str) -> None:
-        self._words = words
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __repr__(self) -> str:
-        return self._words
+        return self._text
 
 
-def comparable_json(expected: Any, request: Request) -> tuple[Any, Any]:
-    """Return the JSON value in the body of `request` beside the one expected."""
-    body = request.body
-    if not body:
-        return expected, Absent("no body")
-    try:
-        return expected, load_json(body)
-    except (ValueError, RecursionError):
-        return expected, Absent(f"a body that is no JSON: {describe_value(body)}")
+class ValueMatcher:
+    """Matches requests in which the value called `what` is as expected."""
+
+    what: ClassVar[str]
+
+    def __init__(self, expected: Any) -> None:
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.what} {describe_value(self.expected)}"
+
+    @abstractmethod
+    def values(self, request: Request) -> tuple[Any, Any]:
+        """Return the expected value and that of `request`, or `Missing`, in a form in which they can be compared."""
+
+    def differences(self, request: Request) -> Iterator[Difference]:
+        """Yield the places in which the values differ."""
+        expected, actual = self.values(request)
+        if isinstance(actual, Missing) or expected != actual:
+            yield from value_differences(self.what, expected, actual)
 
 
-def comparable_data(expected: Any, request: Request) -> tuple[Any, Any]:
-    """Return the body of `request` as bytes, text or the fields of a form, as is expected."""
-    if request.body is None and (isinstance(expected, Mapping) or expected):
-        return expected, Absent("no body")
-    body = request.body or b""
-    if isinstance(expected, str):
-        return expected, _as_text(body)
-    if not isinstance(expected, Mapping):
-        return expected, body
-    headers = CIMultiDict(request.headers.items())
-    content_type = headers.get("Content-Type", "")
+class JSON(ValueMatcher):
+    """Matches the JSON value in the body."""
+
+    what = "json"
+
+    def values(self, request: Request) -> tuple[Any, Any]:
+        """Return the expected value and the JSON value in the body."""
+        body = request.body
+        if not body:
+            return self.expected, Missing("no body")
+        try:
+            return self.expected, json.loads(body)
+        except (ValueError, RecursionError):
+            return self.expected, Missing(f"a body that is not JSON: {describe_value(body)}")
+
+
+class Data(ValueMatcher):
+    """Matches the body as bytes, as text, or as a form if a mapping is expected."""
+
+    what = "data"
+
+    def values(self, request: Request) -> tuple[Any, Any]:
+        """Return the expected value, and the body as a value of the same type."""
+        expected, body = self.expected, request.body or b""
+        if request.body is None and (isinstance(expected, Mapping) or expected):
+            return expected, Missing("no body")
+        if isinstance(expected, Mapping):
+            return _form_values(expected, body, CIMultiDict(request.headers.items()).get("Content-Type", ""))
+        return expected, _as_text(body) if isinstance(expected, str) else body
+
+
+class Headers(ValueMatcher):
+    """Matches the expected headers, and no others if `strict`; names are compared without regard to case."""
+
+    what = "headers"
+
+    def __init__(self, expected: Mapping[str, Any], *, strict: bool) -> None:
+        super().__init__(expected)
+        self.strict = strict
+
+    def values(self, request: Request) -> tuple[Any, Any]:
+        """Return the expected headers and those of the same names, or all headers if `strict`."""
+        wanted = CIMultiDict(self.expected.items())
+        received = CIMultiDict(request.headers.items())
+        expected: dict[str, list[Any]] = {name: wanted.getall(name) for name in dict.fromkeys(wanted)}
+        actual: dict[str, list[Any]] = {}
+        for name, values in expected.items():
+            sent = received.popall(name, [])
+            if not self.strict and len(values) == 1:
+                # If a header was sent several times, one matching value is enough.
+                sent = [value for value in sent if values[0] == value][:1] or sent
+            if sent:
+                actual[name] = sent
+        if self.strict:
+            for name in dict.fromkeys(received):
+                actual[name] = received.getall(name)
+        return _singles(expected), _singles(actual)
+
+
+def _form_values(expected: Mapping[str, Any], body: bytes, content_type: str) -> tuple[Any, Any]:
     form = parse_form(body, content_type)
     if form is None:
-        kind = f"of content type {describe_value(content_type)}" if content_type else "without a content type"
-        return expected, Absent(f"a body {kind}, which is no form")
+        kind = f"with content type {describe_value(content_type)}" if content_type else "without a content type"
+        return expected, Missing(f"a body {kind}, which is not a form")
     wanted: dict[str, list[Any]] = {}
     for name, value in expected.items():
         values = value if isinstance(value, list | tuple) else [value]
@@ -61,25 +125,6 @@ def comparable_data(expected: Any, request: Request) -> tuple[Any, Any]:
     return _singles(wanted), _singles(form)
 
 
-def comparable_headers(expected: Mapping[str, Any], request: Request, *, strict: bool) -> tuple[Any, Any]:
-    """Return the headers of `request` that are expected, all of them if `strict`."""
-    wanted = CIMultiDict(expected.items())
-    received = CIMultiDict(request.headers.items())
-    expect: dict[str, list[Any]] = {name: wanted.getall(name) for name in dict.fromkeys(wanted)}
-    got: dict[str, list[Any]] = {}
-    for name, values in expect.items():
-        sent = received.popall(name, [])
-        if not strict and len(values) == 1:
-            # Of several values sent under one name, one that fits is enough.
-            sent = [value for value in sent if values[0] == value][:1] or sent
-        if sent:
-            got[name] = sent
-    if strict:
-        for name in dict.fromkeys(received):
-            got[name] = received.getall(name)
-    return _singles(expect), _singles(got)
-
-
 def _as_text(body: bytes) -> str | bytes:
     try:
         return body.decode()
@@ -88,12 +133,12 @@ def _as_text(body: bytes) -> str | bytes:
 
 
 def _as_sent(value: Any) -> Any:
-    """Return a form value as a form holds it: numbers as text."""
+    """Return an expected form value as a form contains it: numbers as text."""
     return str(value) if isinstance(value, int | float) else value
 
 
 def _in_type_of(expected: Any, sent: str | bytes) -> str | bytes:
-    """Return a form value as text or as bytes, whichever is expected."""
+    """Return a form value as str or bytes, whichever is expected."""
     if isinstance(expected, bytes) and isinstance(sent, str):
         return sent.encode()
     return _as_text(sent) if isinstance(expected, str) and isinstance(sent, bytes) else sent

@@ -1,97 +1,96 @@
-"""The explanation of a miss: what came, the nearest registrations, and what differed.
+"""The explanation of an unmatched request: what was requested, the nearest routes, and what differs.
 
-The cost of one is bounded, however much is registered: candidates are filed under the clues by which they would be
-looked for, and no more than a few are looked at.
+Its cost is bounded, however many routes there are: URLs are indexed by what a similar URL has in common with them, and
+only a few of them are compared.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from itertools import chain, islice
 
-from ._mock_response import MockResponse
-from ._nearness import difference, nearest
-from ._url import Key, Origin, origin_of
-from ._wording import count_of, describe_key, shorten
+from ._format import count_of, describe_key, shorten
+from ._matchers import Difference, describe_differences
+from ._request import Request
+from ._route import RouteQueue
+from ._similarity import nearest
+from ._urls import Key, Origin, origin_of, request_key
 
-__all__ = ["RegistrationIndex"]
+__all__ = ["URLIndex", "explain"]
 
-_PER_CLUE = 5
-_UNFILED = 100
+_PER_INDEX_KEY = 5
 _PATTERNS = 50
 _NAMED = 3
 _PATTERNS_NAMED = 2
+_DIFFERENCES_NAMED = 6
+_DIFFERENCES_LIMIT = 400
 
 
-class RegistrationIndex:
-    """What is registered for exact URLs, used up or not: their `origins`, and how a near miss would look for them."""
+class URLIndex:
+    """The exact URLs that routes were registered for, exhausted or not, and their `origins`."""
 
     def __init__(self) -> None:
         self.origins: set[Origin] = set()
-        self._filed: dict[Hashable, list[Key]] = {}
-        self._unfiled: list[Key] = []
+        self._keys: dict[Hashable, list[Key]] = {}
 
     def add(self, key: Key) -> None:
-        """Take in a key that was not there yet."""
+        """Add a key that is not in the index yet."""
         self.origins.add(origin_of(key[1]))
-        # To file it takes as long as the rest of registering it, and in most tests nothing is missed.
-        self._unfiled.append(key)
-        if len(self._unfiled) >= _UNFILED:
-            self._file()
+        for index_key in _index_keys(key):
+            keys = self._keys.setdefault(index_key, [])
+            keys.append(key)
+            if len(keys) > 2 * _PER_INDEX_KEY:
+                del keys[:_PER_INDEX_KEY]
 
-    def explain(
-        self,
-        asked: Key,
-        used_up_after: Callable[[Key], int | None],
-        used_up_patterns: Iterable[tuple[MockResponse, int]],
-        patterns: Iterable[tuple[MockResponse, bool]],
-    ) -> str:
-        """Say why nothing answered `asked`: one line.
-
-        `used_up_after` tells after how many calls the registrations of a key were used up, `None` where they are
-        not; `used_up_patterns` are the patterns that match but are used up, with their calls; `patterns` are all, with
-        whether they match the URL.
-        """
-        head = f"nothing registered matches {describe_key(asked)}"
-        spent = []
-        if (calls := used_up_after(asked)) is not None:
-            spent.append(f"registered, but {_used_up(calls)}")
-        for response, calls in islice(used_up_patterns, _NAMED):
-            spent.append(f"{_used_up(calls)} for {shorten(str(response.matcher))}")
-        if spent:
-            return f"{head}: {'; '.join(spent)}"
-        near = [*self._near_keys(asked, used_up_after), *_near_patterns(asked[0], patterns)]
-        return f"{head}; nearest: {'; '.join(near)}" if near else f"{head}: nothing is registered"
-
-    def _near_keys(self, asked: Key, used_up_after: Callable[[Key], int | None]) -> Iterator[str]:
-        self._file()
-        found = chain.from_iterable(self._filed.get(clue, ())[-_PER_CLUE:] for clue in _clues(asked))
-        for key in nearest(asked, dict.fromkeys(found), _NAMED):
-            calls = used_up_after(key)
-            also = "" if calls is None else f"; {_used_up(calls)}"
-            yield f"{describe_key(key)} (differs in {difference(asked, key)}{also})"
-
-    def _file(self) -> None:
-        for key in self._unfiled:
-            for clue in _clues(key):
-                keys = self._filed.setdefault(clue, [])
-                keys.append(key)
-                if len(keys) > 2 * _PER_CLUE:
-                    del keys[:_PER_CLUE]
-        self._unfiled.clear()
+    def nearest(self, key: Key) -> list[Key]:
+        """Return the few keys that are most similar to `key`."""
+        found = chain.from_iterable(self._keys.get(index_key, ())[-_PER_INDEX_KEY:] for index_key in _index_keys(key))
+        return nearest(key, dict.fromkeys(found), _NAMED)
 
 
-def _clues(key: Key) -> tuple[Hashable, ...]:
-    """Return what a near miss of `key` may have in common with it."""
+def explain(
+    request: Request, exhausted: Iterable[RouteQueue], near: Iterable[RouteQueue], patterns: Iterable[RouteQueue]
+) -> str:
+    """Return one line that says why no route answered `request`.
+
+    `exhausted` are the routes that match, `near` those for similar URLs, most similar first, `patterns` all others.
+    """
+    text = describe_key(request_key(request.method, request.url))
+    reasons = [_exhausted(queue, text) for queue in islice(exhausted, _NAMED)]
+    if reasons:
+        return f"no reply is left for {text}: {'; '.join(reasons)}"
+
+    def distance(queue: RouteQueue) -> tuple[bool, int]:
+        differences = _differences(queue, request)
+        # Patterns that match the URL come first.
+        return differences != [Difference("method")], len(differences)
+
+    nearest_patterns = sorted(islice(patterns, _PATTERNS), key=distance)[:_PATTERNS_NAMED]
+    named = [_describe(queue, request) for queue in [*islice(near, _NAMED), *nearest_patterns]]
+    return f"no route matches {text}{'; nearest: ' + '; '.join(named) if named else ': no route is registered'}"
+
+
+def _exhausted(queue: RouteQueue, requested: str) -> str:
+    name, calls = shorten(str(queue.routes[-1])), queue.exhausted_calls() or 0
+    advice = f"repeat={calls + 1} or repeat=True" if len(queue.routes) == 1 else "repeat=True to the last one"
+    return (
+        f"{'it' if name == requested else name} was registered for {count_of(calls, 'call')} and answered {calls}; "
+        f"register it again, or pass {advice}"
+    )
+
+
+def _describe(queue: RouteQueue, request: Request) -> str:
+    calls = queue.exhausted_calls()
+    also = "" if calls is None else f"; exhausted after {count_of(calls, 'call')}"
+    differences = shorten(describe_differences(_differences(queue, request)), _DIFFERENCES_LIMIT)
+    return f"{shorten(str(queue.routes[-1]))} ({differences}{also})"
+
+
+def _differences(queue: RouteQueue, request: Request) -> list[Difference]:
+    return list(islice(queue.routes[-1]._differences(request), _DIFFERENCES_NAMED))
+
+
+def _index_keys(key: Key) -> tuple[Hashable, ...]:
+    """Return what `key` may have in common with a similar key."""
     url = key[1]
     origin, path = origin_of(url), url.raw_path
     folder, _, name = path.rpartition("/")
     return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None
-
-
-def _near_patterns(method: str, patterns: Iterable[tuple[MockResponse, bool]]) -> Iterator[str]:
-    few = sorted(islice(patterns, _PATTERNS), key=lambda pair: (not pair[1], pair[0].method != method))
-    for response, matches in few[:_PATTERNS_NAMED]:
-        yield f"{shorten(str(response))} ({'differs in method' if matches else 'no match'})"
-
-
-def _used_up(calls: int) -> str:
-    return f"used up after {count_of(calls, 'call')}"

@@ -1,4 +1,4 @@
-"""The journal: every request in the order in which its reply was chosen."""
+"""The journal: the recorded requests, in the order in which they were matched."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from yarl import URL
 
-from ._mock_response import MockResponse
 from ._request import Request
-from ._url import Key, request_key
+from ._route import Route
+from ._urls import Key, request_key
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_keys, dict_values
@@ -21,25 +21,25 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class Record(Generic[R]):
-    """One recorded request: its key, itself, and the registration that answered it.
+    """One recorded request, with its key and the route that answered it.
 
-    `response` is `None` for a request that nothing answered; `explanation` then says why, and `missed` that nothing
-    registered matched. A transport may note the `status` it sent, and after how many `seconds`.
+    `route` is `None` for a request that no route answered; `explanation` then says why, and `unmatched` is true if no
+    route had a reply for it. A transport may set the `status` that was sent and the `seconds` that the reply took.
     """
 
     key: Key
     request: R
-    response: MockResponse | None
+    route: Route | None
     explanation: str | None
-    missed: bool = False
+    unmatched: bool = False
     status: int | None = None
     seconds: float | None = None
 
 
 class RequestLog(dict[tuple[str, URL], list[V]]):
-    """What was recorded of requests, by `(METHOD, normalised URL)`; a key that is looked up is normalised first.
+    """Recorded requests by `(METHOD, normalised URL)`; keys are normalised before they are looked up.
 
-    It is live. Iterating goes over the keys as they were at the start, since requests may arrive meanwhile.
+    New requests are added while they arrive. Iteration uses a copy of the keys, so it is safe meanwhile.
     """
 
     def __getitem__(self, key: tuple[str, str | URL]) -> list[V]:
@@ -58,7 +58,7 @@ class RequestLog(dict[tuple[str, URL], list[V]]):
         return iter(list(super().keys()))
 
     def _snapshot(self) -> dict[Key, list[V]]:
-        # Not `copy()`: for a subclass with an `__iter__` of its own, that asks `keys()`.
+        # `dict(self)` would call `keys()`, which is based on this.
         return dict(list(super().items()))
 
     def keys(self) -> "dict_keys[Key, list[V]]":
@@ -72,18 +72,18 @@ class RequestLog(dict[tuple[str, URL], list[V]]):
 
 
 class Journal(Generic[R]):
-    """The requests of one mock, in order and by key."""
+    """The recorded requests of one registry, in order and by key."""
 
     def __init__(self) -> None:
         self.records: list[Record[R]] = []
         self.requests: RequestLog[R] = RequestLog()
 
     def append(self, record: Record[R]) -> None:
-        """Add `record`. Callers hold the registry's lock."""
+        """Add `record`; the caller holds the lock of the registry."""
         self.records.append(record)
-        # Past the look-up by any spelling: this key is normalised. Readers on other threads never see an empty list.
-        requests = dict.get(self.requests, record.key)
+        requests = self.requests.get(record.key)
         if requests is None:
+            # Not `setdefault(key, [])`: readers on other threads must not see an empty list.
             self.requests[record.key] = [record.request]
         else:
             requests.append(record.request)
@@ -91,5 +91,5 @@ class Journal(Generic[R]):
 
 def _normalise_key(key: Any) -> Key:
     if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
-        raise TypeError(f"expected a key (METHOD, URL), got {key!r}")
+        raise TypeError(f"the key must be a pair (METHOD, URL), got {key!r}")
     return request_key(*key)

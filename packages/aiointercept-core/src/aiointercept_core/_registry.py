@@ -1,67 +1,84 @@
-"""The registry: registrations in, replies out.
+"""The registry: routes in, replies out.
 
-One lock makes match, consume and record a single step, because requests arrive on a server's thread while a test
-registers and asserts on its own.
+One lock makes matching, consuming a reply and recording the request a single step, because requests arrive on the
+thread of a server while a test registers and asserts on its own.
 """
 
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from yarl import URL
 
+from ._arguments import check_behaviour, check_method, check_repeat, reject_unknown
 from ._assertions import CallAssertions
-from ._explanation import RegistrationIndex
+from ._explanation import URLIndex, explain
+from ._format import count_of, describe_function, describe_value, list_of, shorten
 from ._journal import Journal, Record
-from ._matcher import ExactURL, URLPattern
-from ._mock_response import MockResponse
-from ._queue import ReplyQueue
-from ._registration import MethodShortcuts, build_registration
-from ._reply import BodySource, CloseConnection, Reply
-from ._request import Request
-from ._url import Key, asked_origin, request_key
-from ._wording import shorten
+from ._matchers import ExactURL, Matcher, build_matcher, matches
+from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply
+from ._reply_template import ReplyTemplate, build_reply, choose_body
+from ._request import PlainRequest, Request, request_details
+from ._route import Route, RouteQueue
+from ._shortcuts import MethodShortcuts, RouteOptions, set_signatures
+from ._urls import Key, normalize_url, origin_of, request_key
 
 if TYPE_CHECKING:
     from typing import Never
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "RegistryRules"]
 
 logger = logging.getLogger("aiointercept")
 
 R = TypeVar("R", bound=Request)
 
-# How many distinct URLs have the patterns that match them remembered.
-_PATTERN_MEMO_SIZE = 1024
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class RegistryRules:
+    """The rules of a registry that may be changed.
+
+    `exact_urls_first`: routes for exact URLs are used before those for patterns; otherwise the order of registration
+    decides. `allow_unreachable`: a reply may be registered behind one with `repeat=True`, and is never used.
+    `drop_contradicting_headers`: headers that contradict the body are dropped instead of refused.
+    """
+
+    exact_urls_first: bool = True
+    allow_unreachable: bool = False
+    drop_contradicting_headers: bool = False
 
 
 class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
-    """Registered replies and recorded requests, with no transport of its own.
+    """Routes and recorded requests, without a transport.
 
     A transport calls `await registry.answer(request)` for each request. All methods may be called from any thread.
-
-    A `lenient` registry keeps the rules of aioresponses: exact URLs and patterns share one order of registration, a
-    reply behind one that repeats for ever is accepted and never reached, and headers that contradict the body are
-    dropped.
-
-    `claims_state` is another object whenever `claims` may have come to say something else, for those who remember
-    what it said of a URL; it is `None` while that takes more than to know which URLs are equal.
+    Each `add` calls `callback_context`; the functions and iterables given to that `add` run in the returned context.
     """
 
-    claims_state: object | None
-
-    def __init__(self, *, lenient: bool = False) -> None:
+    def __init__(
+        self, rules: RegistryRules | None = None, *, callback_context: Callable[[], CallbackContext] = DirectContext
+    ) -> None:
+        self._rules = rules or RegistryRules()
+        self._callback_context = callback_context
         self._lock = threading.Lock()
-        self._lenient = lenient
-        self._journal: Journal[R] = Journal()
-        self._forget_registrations()
+        self.clear()
 
     @property
     def journal(self) -> Journal[R]:
         """The recorded requests."""
         return self._journal
+
+    @property
+    def routes(self) -> list[Route]:
+        """All routes, exhausted ones included, in the order of registration."""
+        with self._lock:
+            queues = chain.from_iterable(self._queues.values())
+            return sorted((route for queue in queues for route in queue.routes), key=lambda route: route._index)
 
     def add(
         self,
@@ -80,210 +97,195 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         *,
         optional: bool = False,
         **unknown: "Never",
-    ) -> MockResponse:
-        """Register the reply to requests for `url` and return its handle.
+    ) -> Route:
+        """Register a reply to requests for `url` and return its route.
 
-        Raises `TypeError` or `ValueError` for what could not be served, saying how to fix it.
+        `url` is a str, a `yarl.URL` or a compiled pattern, `method` any HTTP method. `body` is a str (sent as UTF-8),
+        bytes, an async iterable of bytes or a function that returns one of these; `json` or `payload`, serialised at
+        once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all.
+        `callback(url, *, headers, query, json, data, **future)` returns a `CallbackResult`. With `exception` the
+        connection is closed. An `optional` route may stay unused under `assert_all_called`.
+
+        Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
-        response = build_registration(
-            url,
-            method,
-            status=status,
-            body=body,
-            json=json,
-            payload=payload,
+        reject_unknown(unknown, RouteOptions.__annotations__)
+        method = check_method(method)
+        check_behaviour(callback, exception)
+        result = CallbackResult(
+            status=200 if status is None else status,
+            body=choose_body(body, json, payload),
+            content_type="application/json" if content_type is None else content_type,
             headers=headers,
-            repeat=repeat,
-            content_type=content_type,
-            callback=callback,
             reason=reason,
-            exception=exception,
-            optional=optional,
-            unknown=unknown,
-            lenient=self._lenient,
         )
+        reply = self._build_reply(result, method)
+        count = check_repeat(repeat, result.body)
+        matcher = build_matcher(url)
+        route = Route(
+            method,
+            matcher,
+            CloseConnection() if exception else reply,
+            callback=None if exception else callback,
+            context=self._callback_context(),
+            repeat=count,
+            optional=optional,
+        )
+        self.register(route)
+        return route
+
+    def register(self, route: Route) -> None:
+        """Add a route that was built elsewhere; raise `ValueError` if it would never be used."""
+        url = route.url
+        matchers = route._conditions if url is not None else (route._matcher, *route._conditions)
         with self._lock:
-            self._enqueue(response)
-        return response
+            queues = self._queues.setdefault((route.method, route._matcher), [])
+            queue = next((queue for queue in queues if queue.matchers == matchers), None)
+            if queue is None:
+                queue = RouteQueue(matchers, conditional=bool(route._conditions))
+                _insert(queue, queues)
+                if url is None:
+                    _insert(queue, self._patterns.setdefault(route.method, []))
+                elif len(queues) == 1:
+                    self._index.add((route.method, url))
+            queue.append(route, allow_unreachable=self._rules.allow_unreachable)
+            self._count += 1
+            route._index = self._count
 
     def clear(self) -> None:
-        """Forget all registrations and all recorded requests."""
+        """Forget all routes and all recorded requests."""
         with self._lock:
-            self._forget_registrations()
-            self._journal = Journal()
+            self._journal: Journal[R] = Journal()
+            self._queues: dict[tuple[str, Matcher], list[RouteQueue]] = {}
+            self._patterns: dict[str, list[RouteQueue]] = {}
+            self._index = URLIndex()
+            self._count = 0
 
-    def claims(self, url: URL) -> bool:
-        """Tell whether `url` is meant for this registry: by its origin, registered exactly, or by a pattern."""
-        if self.claims_origin(url):
+    def covers(self, url: URL) -> bool:
+        """Return whether `url` is of an origin that was registered with an exact URL, or matches a pattern."""
+        if self.covers_origin(url):
             return True
-        if not self._patterns:
-            return False
+        request = PlainRequest("", url)
         with self._lock:
-            return any(self._matching_patterns(method, url) for method in self._patterns)
+            return any(matches(queue.matchers[:1], request) for queue in chain(*self._patterns.values()))
 
-    def claims_origin(self, url: URL) -> bool:
-        """Tell whether some exact URL of the origin of `url` was registered, used up or not."""
-        return asked_origin(url) in self._index.origins
+    def covers_origin(self, url: URL) -> bool:
+        """Return whether an exact URL of the origin of `url` was registered, exhausted or not."""
+        return origin_of(normalize_url(url)) in self._index.origins
 
-    def matches(self, method: str, url: URL) -> bool:
-        """Tell whether a request would be answered now, without consuming anything."""
-        return self.peek(method, url) is not None
-
-    def choose(self, request: R, reserved: MockResponse | None = None) -> Record[R]:
-        """Match `request`, consume its reply and record it, in one step; `reserved` is a reply it has already."""
-        url = request.url
-        key = request.method, url
-        # Most requests are for what is registered in just this form; to normalise a new URL takes longer.
-        if key not in self._exact:
-            key = request_key(*key)
+    def has_reply(self, request: Request) -> bool:
+        """Return whether a reply is left for `request`, without consuming it."""
         with self._lock:
-            response = reserved or self._find(key, url)
-            explanation = None
-            if response is None:
-                explanation = self._explain(key, url)
-            elif reserved is None:
-                response.take()
-            record = Record(key, request, response, explanation, missed=response is None)
+            return _first(self._matching(request, request_key(request.method, request.url))) is not None
+
+    def match(self, request: R, reserved: Route | None = None) -> Record[R]:
+        """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
+        key = request_key(request.method, request.url)
+        with self._lock:
+            route, explanation = reserved, None
+            if route is None:
+                queues = self._matching(request, key)
+                route = _first(queues)
+                if route is None:
+                    explanation = self._explain(request, key, queues)
+                else:
+                    route._count_calls(1)
+            record = Record(key, request, route, explanation, unmatched=route is None)
             self._journal.append(record)
         return record
 
     def record(self, request: R, explanation: str) -> Record[R]:
-        """Record `request` as answered by nothing registered, without consuming a reply."""
+        """Record a request that is not answered by a route, for the reason `explanation`."""
         record = Record(request_key(request.method, request.url), request, None, explanation)
         with self._lock:
             self._journal.append(record)
         return record
 
-    def peek(self, method: str, url: URL) -> MockResponse | None:
-        """Return what would answer a request now, without consuming anything."""
+    def reserve(self, request: Request) -> Route | None:
+        """Consume the reply to a request that has yet to arrive and return its route, to be passed to `match`."""
         with self._lock:
-            return self._find(request_key(method, url), url)
+            route = _first(self._matching(request, request_key(request.method, request.url)))
+            if route is not None:
+                route._count_calls(1)
+        return route
 
-    def reserve(self, method: str, url: URL) -> MockResponse | None:
-        """Consume the reply to a request that is yet to come, and return it: `choose` takes it then."""
+    def release(self, route: Route) -> None:
+        """Give back a reply of `route` that was consumed and not sent; it is the next one again."""
         with self._lock:
-            response = self._find(request_key(method, url), url)
-            if response is not None:
-                response.take()
-        return response
-
-    def release(self, response: MockResponse) -> None:
-        """Give back a reply that was consumed and not used; it is the next one again."""
-        queue: ReplyQueue | None = None
-        with self._lock:
-            response.give_back()
-            match response.matcher:
-                case ExactURL(url):
-                    queue = self._exact.get((response.method, url))
-                case URLPattern(pattern):
-                    queue = self._patterns.get(response.method, {}).get(pattern)
-            if queue is not None:
+            route._count_calls(-1)
+            for queue in self._queues.get((route.method, route._matcher), ()):
                 queue.rewind()
 
-    @property
-    def registrations(self) -> list[MockResponse]:
-        """All registrations that may answer or have answered, in order."""
-        with self._lock:
-            queues = [
-                *self._exact.values(),
-                *(queue for queues in self._patterns.values() for queue in queues.values()),
-            ]
-            return sorted((one for queue in queues for one in queue.responses), key=lambda one: one.position)
+    async def reply(self, record: Record[R], *, use_callback: bool = True) -> Reply:
+        """Return the reply to a recorded request; errors of the user's functions are raised.
+
+        It is `CloseConnection` if no route matched. With `use_callback=False` it is the reply that the route has
+        besides its callback.
+        """
+        route, request = record.route, record.request
+        if route is None:
+            return CloseConnection(record.explanation)
+        if route._callback is not None and use_callback:
+            result = await route._context.call(route._callback, request.url, **request_details(request))
+            return await self.reply_from(result, request, route)
+        return await _made(route._reply, route)
+
+    async def reply_from(self, result: object, request: Request, route: Route) -> Reply:
+        """Return the reply that `result`, a `CallbackResult`, stands for, checked like the reply of `route`."""
+        if not isinstance(result, CallbackResult):
+            name = "the callback" if route._callback is None else f"callback {describe_function(route._callback)}"
+            raise TypeError(f"{name} must return a CallbackResult, got {describe_value(result)}")
+        return await _made(self._build_reply(result, request.method), route)
 
     async def answer(self, request: R) -> Reply:
-        """Record `request` and return the reply to it: `CloseConnection` where nothing registered matches.
+        """Record `request` and return the reply to it, `CloseConnection` if no route has one.
 
-        What the user's callback or body function raises is raised.
+        Errors of the user's callback or body function are raised.
         """
-        record = self.choose(request)
-        if record.response is not None:
-            return await record.response.reply(request)
-        logger.warning("%s", record.explanation)
-        return CloseConnection(record.explanation)
+        record = self.match(request)
+        if record.unmatched:
+            logger.warning("%s", record.explanation)
+        return await self.reply(record)
 
     def assert_all_called(self) -> None:
-        """Raise `AssertionError` if a registration that is not optional was never used."""
-        unused = [one for one in self.registrations if not one.call_count and not one.optional]
+        """Raise `AssertionError` if a route that is not optional was never used."""
+        unused = [route for route in self.routes if not route.call_count and not route.optional]
         if unused:
-            raise AssertionError(_list_of("expected every registration to be used, never used: ", unused))
+            verb = "was" if len(unused) == 1 else "were"
+            named = list_of([shorten(str(route)) for route in unused[:_NAMED]], len(unused))
+            raise AssertionError(f"{count_of(len(unused), 'route')} {verb} never used: {named}")
 
-    def _forget_registrations(self) -> None:
-        self._exact: dict[Key, ReplyQueue] = {}
-        self._patterns: dict[str, dict[re.Pattern[str], ReplyQueue]] = {}
-        self._pattern_memo: dict[tuple[str, str], list[ReplyQueue]] = {}
-        self._index = RegistrationIndex()
-        self._count = 0
-        self.claims_state = object()
+    def _build_reply(self, result: CallbackResult, method: str) -> Reply | ReplyTemplate:
+        return build_reply(result, method, drop_contradicting_headers=self._rules.drop_contradicting_headers)
 
-    def _enqueue(self, response: MockResponse) -> None:
-        self._count += 1
-        response.position = self._count
-        matcher = response.matcher
-        if isinstance(matcher, ExactURL):
-            key = (response.method, matcher.url)
-            queue = self._exact.get(key)
-            if queue is None:
-                queue = self._exact[key] = ReplyQueue(lenient=self._lenient)
-                self._index.add(key)
-                if self.claims_state is not None:
-                    self.claims_state = object()
-        else:
-            queues = self._patterns.setdefault(response.method, {})
-            queue = queues.get(matcher.pattern)
-            if queue is None:
-                queue = queues[matcher.pattern] = ReplyQueue(lenient=self._lenient)
-                self._pattern_memo.clear()
-                self.claims_state = None
-        queue.append(response)
-
-    def _find(self, key: Key, url: URL) -> MockResponse | None:
-        queue = self._exact.get(key)
-        found = queue.current() if queue is not None else None
-        if key[0] not in self._patterns or (found is not None and not self._lenient):
-            return found
-        for queue in self._matching_patterns(key[0], url):
-            response = queue.current()
-            if response is None:
-                continue
-            if not self._lenient:
-                return response
-            if found is None or response.position < found.position:
-                found = response
+    def _matching(self, request: Request, key: Key) -> list[RouteQueue]:
+        """Return the routes that match `request` in the order of their use, up to the first that has a reply left."""
+        found = []
+        exact = self._queues.get((key[0], ExactURL(key[1])), ())
+        for queue in chain(exact, self._patterns.get(key[0], ())):
+            if queue.matches(request):
+                found.append(queue)
+                if self._rules.exact_urls_first and queue.current() is not None:
+                    break
         return found
 
-    def _matching_patterns(self, method: str, url: URL) -> list[ReplyQueue]:
-        """Return the queues of the patterns that match `url`, in order. Callers hold the lock."""
-        # By its text: a URL equals another that has a slash for its empty path, and a pattern tells them apart.
-        text = str(url)
-        matching = self._pattern_memo.get((method, text))
-        if matching is None:
-            queues = self._patterns.get(method, {})
-            matching = [queue for pattern, queue in queues.items() if pattern.match(text)]
-            if len(self._pattern_memo) >= _PATTERN_MEMO_SIZE:
-                self._pattern_memo.clear()
-            self._pattern_memo[method, text] = matching
-        return matching
-
-    def _explain(self, key: Key, url: URL) -> str:
-        text = str(url)
-        used_up = (
-            (queue.responses[-1], calls)
-            for queue in self._matching_patterns(key[0], url)
-            if (calls := queue.used_up_after()) is not None
-        )
-        patterns = (
-            (queue.responses[-1], bool(pattern.match(text)))
-            for queues in self._patterns.values()
-            for pattern, queue in queues.items()
-        )
-        return self._index.explain(key, self._used_up_after, used_up, patterns)
-
-    def _used_up_after(self, key: Key) -> int | None:
-        queue = self._exact.get(key)
-        return queue.used_up_after() if queue is not None else None
+    def _explain(self, request: Request, key: Key, exhausted: list[RouteQueue]) -> str:
+        near = (self._queues[method, ExactURL(url)] for method, url in self._index.nearest(key))
+        return explain(request, exhausted, chain.from_iterable(near), chain(*self._patterns.values()))
 
 
-def _list_of(text: str, items: Sequence[object], limit: int = 20) -> str:
-    named = "; ".join(shorten(str(item)) for item in items[:limit])
-    more = f"; and {len(items) - limit} more" if len(items) > limit else ""
-    return f"{text}{named}{more}"
+def _first(queues: list[RouteQueue]) -> Route | None:
+    """Return the first route that has a reply left."""
+    routes = [route for queue in queues if (route := queue.current()) is not None]
+    return min(routes, key=lambda route: route._index, default=None)
+
+
+async def _made(reply: Reply | ReplyTemplate, route: Route) -> Reply:
+    return await reply.make(route._context) if isinstance(reply, ReplyTemplate) else reply
+
+
+def _insert(queue: RouteQueue, queues: list[RouteQueue]) -> None:
+    """Insert `queue` after the others, but routes with conditions before those without."""
+    queues.insert(sum(other.conditional for other in queues) if queue.conditional else len(queues), queue)
+
+
+set_signatures(Registry.add)

@@ -51,8 +51,9 @@ def _row(record: "Record[Any]") -> tuple[str, str, str, str, str]:
 
 def _why_not(record: "Record[Any]") -> str:
     # The line has named the request already.
-    why = (record.explanation or "").removeprefix(f"nothing registered matches {' '.join(map(str, record.key))}")
-    return f"not matched: {why.lstrip(':; ')}"
+    request = " ".join(map(str, record.key))
+    why = (record.explanation or "").removeprefix(f"no route matches {request}")
+    return f"not matched: {why.replace(f' for {request}:', ':', 1).lstrip(':; ')}"
 
 
 def _table(rows: Sequence[tuple[str, str, str, str, str]]) -> list[str]:

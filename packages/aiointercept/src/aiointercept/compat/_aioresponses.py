@@ -150,8 +150,6 @@ class aioresponses:
                 f"exception must be an exception or an exception class, got {exception!r}: "
                 "pass aiohttp.ServerDisconnectedError for a closed connection"
             )
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be a function or coroutine function, got {callback!r}")
         if self._running is None:
             raise RuntimeError("the mock is not running: use `with` or call start() before you register")
         result = None
@@ -173,6 +171,7 @@ class aioresponses:
             headers=headers,
             repeat=repeat,
             content_type=content_type,
+            callback=callback,
             reason=reason,
         )
         overrides = ReplyOverrides(callback, exception, response_class, result)

@@ -28,7 +28,7 @@ __all__ = ["AioresponsesReplies", "ReplyOverrides"]
 
 @dataclass(frozen=True, slots=True)
 class ReplyOverrides:
-    """Reply options of a route that only aioresponses has.
+    """Reply options of a route that aioresponses treats in its own way.
 
     `callback` and `exception` come before the route's own reply. `response_class` is the class of the caller's
     response. `result` is made into a reply for each request, because the test may change its payload in between.
@@ -73,8 +73,8 @@ class AioresponsesReplies:
         if result is None:
             result = overrides.result
         if result is None:
-            return await self._registry.reply(record)
-        reply = await self._registry.reply_from(result, record)
+            return await self._registry.reply(record, use_callback=False)
+        reply = await self._registry.reply_from(result, record.request, record.route)
         if result.response_class is not None and client_request is not None:
             _set_response_class(client_request, result.response_class)
         return reply

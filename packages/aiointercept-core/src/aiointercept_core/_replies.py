@@ -1,10 +1,8 @@
-"""Replies: a small closed family of values, and what a user's callback returns.
+"""Replies: a closed family of values, which a transport writes to its connection, and the callbacks that make them."""
 
-A transport decides how each of them looks on its wire.
-"""
-
+import inspect
 import traceback
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -13,8 +11,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 __all__ = [
     "Body",
     "BodySource",
+    "CallbackContext",
     "CallbackResult",
     "CloseConnection",
+    "DirectContext",
     "Reply",
     "Response",
     "Stream",
@@ -29,7 +29,7 @@ BodySource: TypeAlias = Body | Callable[[], Body | Awaitable[Body]]
 
 
 class Response(NamedTuple):
-    """A reply whose body is known; `reason` is `None` for the standard phrase of `status`."""
+    """A reply with its whole body; `reason` is `None` for the standard reason phrase of `status`."""
 
     status: int
     reason: str | None
@@ -38,7 +38,7 @@ class Response(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """A reply whose body is produced while it is sent."""
+    """A reply whose body is produced while it is sent; otherwise like `Response`."""
 
     status: int
     reason: str | None
@@ -47,7 +47,7 @@ class Stream(NamedTuple):
 
 
 class CloseConnection(NamedTuple):
-    """No reply: the connection is closed; `explanation` says why when nothing was registered for the request."""
+    """The connection is closed without a response; `explanation` says why if no route had a reply for the request."""
 
     explanation: str | None = None
 
@@ -63,7 +63,10 @@ class UpgradedConnection(Protocol):
 
 
 class Upgrade(NamedTuple):
-    """A reply after which the connection leaves HTTP: `run` uses it, and it is closed when `run` returns."""
+    """A reply after which the connection leaves HTTP.
+
+    The head is sent exactly as given, then `run` is awaited with the connection, which is closed when `run` returns.
+    """
 
     status: int
     reason: str | None
@@ -76,10 +79,10 @@ Reply: TypeAlias = Response | Stream | CloseConnection | Upgrade
 
 @dataclass(slots=True)
 class CallbackResult:
-    """What a callback returns: the reply to one request.
+    """The return value of a callback: the reply to one request.
 
-    `body` is a str (sent as UTF-8), bytes, an async iterable of bytes or a function that returns one of them;
-    `payload`, serialised to JSON, overrides it. A Content-Type among `headers` wins over `content_type`.
+    `body` is a str (sent as UTF-8), bytes, an async iterable of bytes or a function that returns one of these;
+    `payload`, serialised to JSON, overrides it. A Content-Type in `headers` overrides `content_type`.
     `method` and `response_class` are accepted for callbacks written for aioresponses and have no effect.
     """
 
@@ -91,6 +94,29 @@ class CallbackResult:
     headers: Mapping[str, str] | None = None
     response_class: Any = None
     reason: str | None = None
+
+
+class CallbackContext(Protocol):
+    """Run a user's functions where they belong, for example on the event loop that registered them."""
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """Call `function` and return its result, awaited if it is awaitable."""
+
+    def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Iterate over the user's async iterable."""
+
+
+class DirectContext:
+    """Run a user's functions in place: in the task that asks for the reply."""
+
+    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call `function` and return its result, awaited if it is awaitable."""
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Iterate over the user's async iterable."""
+        return aiter(body)
 
 
 def error_response(error: BaseException) -> Response:

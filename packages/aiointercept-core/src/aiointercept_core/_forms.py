@@ -1,4 +1,4 @@
-"""Forms: the fields of an urlencoded or multipart body."""
+"""The fields of an urlencoded or multipart form."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 __all__ = ["parse_form"]
 
 _CRLF = b"\r\n"
-# Behind the boundary nothing but white space; on the next lines the headers, an empty line and the content.
+# White space after the boundary; then the headers, an empty line and the content.
 _PART = re.compile(rb"[ \t]*\r\n(?:(?P<head>.*?)\r\n)?\r\n(?P<content>.*)", re.DOTALL)
 _HEADER_END = re.compile(rb"\r\n(?![ \t])")
 _PARAMETER = re.compile(r';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))')
@@ -15,9 +15,9 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 def parse_form(body: bytes, content_type: str) -> dict[str, list[str | bytes]] | None:
-    """Return the fields of a form, `None` where `content_type` names none.
+    """Return the fields of a form with their values, `None` if `content_type` is not that of a form.
 
-    A multipart field is text, or bytes where it is a file or not UTF-8.
+    A multipart value is a str, or bytes if it is a file or not UTF-8.
     """
     fields: dict[str, list[str | bytes]] = {}
     match content_type.partition(";")[0].strip().lower():
@@ -36,7 +36,7 @@ def _parts(body: bytes, boundary: str) -> Iterator[tuple[str, str | bytes]]:
     delimiter = _CRLF + b"--" + boundary.encode("utf-8", "surrogateescape")
     for part in (_CRLF + body).split(delimiter)[1:]:
         match = _PART.fullmatch(part)
-        # The last boundary is followed by two dashes instead.
+        # The last boundary is followed by two dashes.
         if match is None:
             return
         for header in _HEADER_END.split(match["head"] or b""):
@@ -48,7 +48,7 @@ def _parts(body: bytes, boundary: str) -> Iterator[tuple[str, str | bytes]]:
 
 
 def _parameters(header: str) -> dict[str, str]:
-    """Return the parameters of a header's value, also of those written as `name*=utf-8''%C3%BC`."""
+    """Return the parameters of a header value, including those written as `name*=utf-8''%C3%BC`."""
     parameters = {}
     for name, quoted, plain in _PARAMETER.findall(header):
         if name.endswith("*"):

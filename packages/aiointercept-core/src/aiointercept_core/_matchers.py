@@ -1,0 +1,147 @@
+"""Matchers: what a route asks of a request.
+
+A matcher has one operation, the differences between what it asks for and a request. Matching, the explanation of an
+unmatched request and the assertions all use it, so that they cannot disagree.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+from yarl import URL
+
+from ._format import describe_value, shorten
+from ._request import Request
+from ._urls import Key, normalize_url
+
+__all__ = [
+    "Difference",
+    "ExactURL",
+    "Matcher",
+    "URLPattern",
+    "build_matcher",
+    "describe_differences",
+    "key_differences",
+    "matches",
+]
+
+# What may stand before the first character that a pattern matches, and the characters that a URL may begin with.
+_BEGINS_LIKE_A_URL = re.compile(r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?:[hH][tT][tT][pP]|\.|\[|\\[wWSD])")
+_FROM_THE_START = (
+    r"patterns are matched from the start of the whole URL, for example r'https://api\.example\.com/users'"
+)
+_IN_FULL = "write it in full, for example 'https://api.example.com/users'"
+
+
+class Difference(NamedTuple):
+    """One difference between a matcher and a request.
+
+    `what` names a part of the request, such as "method" or "json['name']". `detail` says how it differs; it is empty
+    where naming the part is enough.
+    """
+
+    what: str
+    detail: str = ""
+
+
+class Matcher(Protocol):
+    """A condition on a request; its `str()` is used in messages.
+
+    The registry calls it while holding its lock: a matcher must not call the registry.
+    """
+
+    def differences(self, request: Request) -> Iterable[Difference]:
+        """Return what differs between this matcher and `request`; nothing if the request matches."""
+
+
+class ExactURL(NamedTuple):
+    """Matches one URL; `url` is normalised."""
+
+    url: URL
+
+    def __str__(self) -> str:
+        return str(self.url)
+
+    def differences(self, request: Request) -> Iterator[Difference]:
+        """Yield the parts of the URL that differ."""
+        return _url_differences(self.url, normalize_url(request.url))
+
+
+class URLPattern(NamedTuple):
+    """Matches every URL that `pattern.match` accepts, as text in the form in which the client sent it."""
+
+    pattern: re.Pattern[str]
+
+    def __str__(self) -> str:
+        return f"pattern {self.pattern.pattern!r}"
+
+    def differences(self, request: Request) -> Iterable[Difference]:
+        """Return one difference if the pattern does not match."""
+        if self.pattern.match(str(request.url)):
+            return ()
+        if _BEGINS_LIKE_A_URL.match(self.pattern.pattern):
+            return (Difference("URL"),)
+        return (Difference("does not match", _FROM_THE_START),)
+
+
+def matches(matchers: Iterable[Matcher], request: Request) -> bool:
+    """Return whether `request` differs from none of `matchers`."""
+    for matcher in matchers:
+        for _ in matcher.differences(request):
+            return False
+    return True
+
+
+def key_differences(key: Key, other: Key) -> Iterator[Difference]:
+    """Yield what differs between the methods and URLs of two requests, most important first."""
+    if key[0] != other[0]:
+        yield Difference("method")
+    yield from _url_differences(key[1], other[1])
+
+
+def describe_differences(differences: Iterable[Difference]) -> str:
+    """Return differences as text: `differs in method, path; json['name']: expected 'Ada', got 'Bob'`."""
+    differences = list(differences)
+    parts = [difference.what for difference in differences if not difference.detail]
+    details = [f"{what}: {detail}" for what, detail in differences if detail]
+    return "; ".join([f"differs in {', '.join(parts)}", *details] if parts else details)
+
+
+def build_matcher(url: str | URL | re.Pattern[str]) -> ExactURL | URLPattern:
+    """Return the matcher for the `url` argument of `add`; raise `TypeError` or `ValueError` if it is not valid."""
+    if isinstance(url, re.Pattern):
+        if not isinstance(url.pattern, str):
+            raise TypeError(f"url must be a pattern compiled from a str, got {url!r}")
+        return URLPattern(url)
+    if not isinstance(url, str | URL):
+        raise TypeError(
+            f"url must be a str, a yarl.URL or a compiled re.Pattern, got {describe_value(url)}; {_IN_FULL}"
+        )
+    message = f"url must be an absolute http or https URL, got {describe_value(str(url))}"
+    try:
+        normalized = normalize_url(url)
+    except ValueError as exc:
+        raise ValueError(f"{message}: {exc}") from exc
+    if not normalized.raw_host or normalized.scheme not in ("http", "https"):
+        raise ValueError(f"{message}; {_IN_FULL}")
+    return ExactURL(normalized)
+
+
+def _url_differences(url: URL, other: URL) -> Iterator[Difference]:
+    if url == other:
+        return
+    if url.scheme != other.scheme:
+        yield Difference("scheme")
+    if url.raw_host != other.raw_host:
+        yield Difference("host")
+    # Another scheme has another default port: naming both tells nothing more.
+    default_ports = url.scheme != other.scheme and url.is_default_port() and other.is_default_port()
+    if url.port != other.port and not default_ports:
+        yield Difference("port")
+    if url.raw_path != other.raw_path:
+        yield Difference("path")
+    if url.raw_query_string != other.raw_query_string:
+        pairs, other_pairs = Counter(url.query.items()), Counter(other.query.items())
+        names = {name for name, _ in (pairs - other_pairs) | (other_pairs - pairs)}
+        yield Difference(f"query ({shorten(', '.join(sorted(names)), 60)})")

@@ -1,0 +1,108 @@
+"""Replies as `add` and callbacks describe them, checked and encoded once.
+
+All rules about the content of a reply are here, so that a mistake is reported where it is made.
+"""
+
+import json as json_module
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from multidict import CIMultiDictProxy
+
+from ._format import describe_function, describe_value
+from ._framing import check_framing, drop_contradictions
+from ._headers import build_headers, check_text
+from ._replies import BodySource, CallbackContext, CallbackResult, Response, Stream
+
+__all__ = ["ReplyTemplate", "build_reply", "choose_body"]
+
+_BODY_TYPES = "str, bytes or an async iterable of bytes"
+
+
+@dataclass(slots=True)
+class ReplyTemplate:
+    """A checked reply whose body is an async iterable, or a function that returns the body of each reply."""
+
+    status: int
+    reason: str | None
+    headers: CIMultiDictProxy[str]
+    body: AsyncIterable[bytes] | Callable[[], object]
+    bodiless: bool
+
+    async def make(self, context: CallbackContext) -> Response | Stream:
+        """Return a reply with a new body; errors of the user's body function are raised."""
+        body: object = self.body
+        if not isinstance(body, AsyncIterable) and callable(body):
+            body = await context.call(body)
+        if isinstance(body, str | bytes):
+            body = _encode(body)
+            check_framing(self.headers, body, bodiless=self.bodiless)
+            return Response(self.status, self.reason, self.headers, body)
+        if isinstance(body, AsyncIterable):
+            return Stream(self.status, self.reason, self.headers, context.iterate(body))
+        raise TypeError(f"body: {describe_function(self.body)} must return {_BODY_TYPES}, got {describe_value(body)}")
+
+
+def build_reply(result: CallbackResult, method: str, *, drop_contradicting_headers: bool) -> Response | ReplyTemplate:
+    """Return the checked reply to requests with `method`; raise `TypeError` or `ValueError` if it cannot be sent."""
+    status = _check_status(result.status)
+    reason = check_text("reason", result.reason)
+    content_type = check_text("content_type", result.content_type)
+    body: object = choose_body(result.body, None, result.payload)
+    if isinstance(body, str | bytes):
+        body = _encode(body)
+    elif not isinstance(body, AsyncIterable) and not callable(body):
+        raise TypeError(
+            f"body must be {_BODY_TYPES}, or a function that returns one of these, got {describe_value(body)}; "
+            "use payload= to send a value as JSON"
+        )
+    bodiless = method.upper() == "HEAD" or status in (204, 304)
+    fields = build_headers(result.headers)
+    if drop_contradicting_headers:
+        drop_contradictions(fields, body, bodiless=bodiless)
+    check_framing(fields, body, bodiless=bodiless)
+    # The transport decides whether the body is sent in chunks; a length together with chunks is a contradiction.
+    if not bodiless and "Transfer-Encoding" in fields:
+        fields.popall("Transfer-Encoding")
+        fields.popall("Content-Length", None)
+    fields.setdefault("Content-Type", content_type or "application/json")
+    if isinstance(body, bytes):
+        return Response(status, reason, CIMultiDictProxy(fields), body)
+    return ReplyTemplate(status, reason, CIMultiDictProxy(fields), body, bodiless)
+
+
+def choose_body(body: BodySource | None, json: Any, payload: Any) -> BodySource:
+    """Return `json` or `payload`, two names of the same argument, serialised if given, otherwise `body`."""
+    if json is None and payload is None:
+        return b"" if body is None else body
+    if json is not None and payload is not None:
+        raise ValueError("json and payload are two names of the same argument; pass one of them")
+    name, value = ("payload", payload) if json is None else ("json", json)
+    try:
+        return json_module.dumps(value).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        kind = TypeError if isinstance(exc, TypeError) else ValueError
+        raise kind(
+            f"{name} must be a value that json.dumps can serialise, got {describe_value(value)}: {exc}; "
+            "convert it, or pass text with body="
+        ) from exc
+
+
+def _check_status(status: object) -> int:
+    if status is None:
+        return 200
+    if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
+        raise ValueError(f"status must be an int from 200 to 999 or an http.HTTPStatus, got {describe_value(status)}")
+    return int(status)
+
+
+def _encode(body: str | bytes) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    try:
+        return body.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(
+            f"body must be a str that can be encoded as UTF-8, got {describe_value(body)}; pass bytes"
+        ) from exc

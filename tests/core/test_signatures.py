@@ -1,0 +1,55 @@
+"""The arguments of `add` are spelt once: the options and the shortcuts agree with it."""
+
+import inspect
+import pydoc
+
+import pytest
+
+from aiointercept_core import MethodShortcuts, Registry, Route, RouteOptions
+
+SHORTCUTS = ["get", "post", "put", "patch", "delete", "head", "options"]
+
+
+def options_of(function):
+    """Return the parameters after the URL and the method, with their annotations."""
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        parameter.name: parameter.annotation
+        for parameter in parameters
+        if parameter.name not in ("self", "url", "method", "unknown")
+    }
+
+
+def test_the_options_are_those_of_add():
+    assert options_of(Registry.add) == RouteOptions.__annotations__
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+@pytest.mark.parametrize("owner", [Registry, MethodShortcuts])
+def test_help_shows_the_arguments_of_a_shortcut(owner, name):
+    shortcut = getattr(owner, name)
+    signature, add = inspect.signature(shortcut), inspect.signature(Registry.add)
+    assert signature.return_annotation is Route
+    assert list(signature.parameters.values()) == [
+        parameter for name, parameter in add.parameters.items() if name not in ("method", "unknown")
+    ]
+    assert f"{name}(self, url: str |" in pydoc.plain(pydoc.render_doc(shortcut))
+
+
+def test_the_signature_of_a_bound_shortcut():
+    parameters = inspect.signature(Registry().post).parameters
+    assert list(parameters)[:3] == ["url", "status", "body"]
+    assert parameters["status"].default == 200
+    assert list(parameters)[-1] == "optional"
+
+
+def test_shortcuts_are_for_any_class_with_add():
+    calls = []
+
+    class Other(MethodShortcuts):
+        def add(self, *args, **kwargs):
+            calls.append((args, kwargs))
+
+    for name in SHORTCUTS:
+        getattr(Other(), name)("http://h.test/", status=404)
+    assert calls == [(("http://h.test/",), {"method": name.upper(), "status": 404}) for name in SHORTCUTS]
