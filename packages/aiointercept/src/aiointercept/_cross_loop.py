@@ -41,74 +41,47 @@ async def run_on_loop(
     """
     here = asyncio.get_running_loop()
     result: asyncio.Future[Any] = here.create_future()
-    task = _CrossLoopTask(loop, make, here, result)
-    loop.call_soon_threadsafe(task.start, context=variables.copy())
-    timer = here.call_later(_START_TIMEOUT, task.fail_unless_started)
+    task: asyncio.Task[Any] | None = None
+
+    async def run() -> Any:
+        return await make()
+
+    def start() -> None:
+        nonlocal task
+        # The result is there already if the client left or the start came too late.
+        if not result.done():
+            task = asyncio.get_running_loop().create_task(run())
+            task.add_done_callback(set_result)
+
+    def set_result(task: "asyncio.Task[Any]") -> None:
+        error = CallbackCancelledError() if task.cancelled() else task.exception()
+        value = task.result() if error is None else None
+        call_threadsafe(here, set_future, result, value, error)
+
+    def cancel() -> None:
+        if task is not None:
+            task.cancel()
+
+    def fail_unless_started() -> None:
+        if task is None:
+            error = RuntimeError(
+                f"a callback could not start within {_START_TIMEOUT:g} s: its event loop {loop!r} is blocked; "
+                "make blocking calls in a thread, or use a sync callback"
+            )
+            set_future(result, None, error)
+
+    loop.call_soon_threadsafe(start, context=variables.copy())
+    timer = here.call_later(_START_TIMEOUT, fail_unless_started)
     try:
         return await result
     except asyncio.CancelledError:
-        task.abandoned = True
-        call_threadsafe(loop, task.cancel)
+        call_threadsafe(loop, cancel)
         if result.done() and not result.cancelled():
-            # The result came in the same turn: asyncio must not log its exception as never retrieved.
+            # Otherwise asyncio logs the exception as never retrieved.
             result.exception()
         raise
     finally:
         timer.cancel()
-
-
-class _CrossLoopTask:
-    """One task on `loop` whose result is set on the future `result` of the loop `here`."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        make: Callable[[], Awaitable[Any]],
-        here: asyncio.AbstractEventLoop,
-        result: "asyncio.Future[Any]",
-    ) -> None:
-        self.abandoned = False
-        self._loop = loop
-        self._make = make
-        self._here = here
-        self._result = result
-        self._started = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def start(self) -> None:
-        """Start the task; called on its loop."""
-        if self.abandoned:
-            return
-        self._started = True
-        self._task = asyncio.get_running_loop().create_task(self._run())
-        self._task.add_done_callback(self._set_result)
-
-    def cancel(self) -> None:
-        """Cancel the task; called on its loop."""
-        if self._task is not None:
-            self._task.cancel()
-
-    def fail_unless_started(self) -> None:
-        """Fail if the task's loop is blocked; called on the waiting loop."""
-        if self._started:
-            return
-        self.abandoned = True
-        error = RuntimeError(
-            f"a callback could not start within {_START_TIMEOUT:g} s: its event loop {self._loop!r} is blocked; "
-            "make blocking calls in a thread, or use a sync callback"
-        )
-        set_future(self._result, None, error)
-
-    async def _run(self) -> Any:
-        return await self._make()
-
-    def _set_result(self, task: "asyncio.Task[Any]") -> None:
-        if task.cancelled():
-            call_threadsafe(self._here, set_future, self._result, None, CallbackCancelledError())
-        elif (error := task.exception()) is not None:
-            call_threadsafe(self._here, set_future, self._result, None, error)
-        else:
-            call_threadsafe(self._here, set_future, self._result, task.result())
 
 
 def call_threadsafe(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: Any) -> None:

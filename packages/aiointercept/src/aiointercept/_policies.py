@@ -9,7 +9,7 @@ from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
 
-from aiointercept_core import CloseConnection, Record, Registry, Reply, error_response, format_error
+from aiointercept_core import CloseConnection, Record, Registry, Reply, Route, error_response, format_error
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
@@ -30,18 +30,13 @@ class Destination(enum.Enum):
 
 
 class RoutingPolicy(Protocol):
-    """Which requests a mock takes, and which route answers them."""
+    """Which requests a mock takes, and when the route that answers them is chosen."""
 
     def destination(self, request: OutgoingRequest) -> Destination:
         """Return where `request` is sent; called on the client's event loop, so it must not wait."""
 
-    def match(
-        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
-    ) -> Record[AiointerceptRequest]:
-        """Choose the route that answers a received `request`, and record it."""
-
-    def record_incomplete(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> None:
-        """Record a `request` whose client left before its body was complete."""
+    def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
+        """Return the route that was reserved for a received `request` when it was sent; `None` to choose one now."""
 
 
 class ReplyPolicy(Protocol):
@@ -60,7 +55,7 @@ class ReplyPolicy(Protocol):
 
 
 class DefaultRouting:
-    """Take requests for registered origins, and match each request when its body has come."""
+    """Take requests for registered origins, and choose the route of a request when its body has come."""
 
     def __init__(
         self, registry: Registry[AiointerceptRequest], passthrough: Passthrough, *, mock_ip_addresses: bool
@@ -84,15 +79,9 @@ class DefaultRouting:
             return Destination.MOCK
         return Destination.UNDECIDED if is_local or is_ip else Destination.MOCK_AS_FALLBACK
 
-    def match(
-        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
-    ) -> Record[AiointerceptRequest]:
-        """Choose the route that answers `request`, and record it."""
-        return self._registry.match(request)
-
-    def record_incomplete(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> None:
-        """Record a `request` whose client left before its body was complete."""
-        self._registry.record(request, "the client left before its whole body had come")
+    def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
+        """Return `None`: no route is reserved."""
+        return None
 
 
 class DefaultReplies:

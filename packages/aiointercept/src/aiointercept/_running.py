@@ -146,12 +146,14 @@ class RunningMock:
         if self._forwards(request) and not self.registry.has_reply(request):
             record = self.registry.record(request, "forwarded to the real network")
             reply = await self._forward(request, client_request, None if request.complete else request.stream())
-        elif await request.receive():
-            record = self._routing.match(request, client_request)
-            reply = await self._reply(record, client_request)
         else:
-            self._routing.record_incomplete(request, client_request)
-            return CloseConnection()
+            is_complete = await request.receive()
+            route = self._routing.reserved_route(request, client_request)
+            if not is_complete:
+                self.registry.record(request, "the client left before its whole body had come")
+                return CloseConnection()
+            record = self.registry.match(request, route)
+            reply = await self._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
         record.seconds = _clock() - received
         return reply

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from yarl import URL
 
-from aiointercept_core import PlainRequest, Record, Registry, Route
+from aiointercept_core import PlainRequest, Registry, Route
 from aiointercept_dns import OutgoingRequest
 from aiointercept_server import AiointerceptRequest
 
@@ -61,17 +61,14 @@ class AioresponsesRouting:
         call.attach_body(b"")
         return Destination.MOCK if is_covered else Destination.MOCK_AS_FALLBACK
 
-    def match(
-        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
-    ) -> Record[AiointerceptRequest]:
-        """Record `request` with the route that was reserved for its call."""
-        call = self._receive(request, client_request)
-        return self._registry.match(request, call.route if call is not None else None)
-
-    def record_incomplete(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> None:
-        """Record a `request` whose client left before its body was complete."""
-        self._receive(request, client_request)
-        self._registry.record(request, "the client left before its whole body had come")
+    def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
+        """Record the call behind a received `request`, and return the route that was reserved for it."""
+        call = self.pending_call(client_request)
+        if call is None:
+            return None
+        self._record(call)
+        call.attach_body(request.captured_body or b"")
+        return call.route
 
     def pending_call(self, client_request: OutgoingRequest | None) -> PendingCall | None:
         """Return the call behind a received request, `None` if the client is not known."""
@@ -86,13 +83,6 @@ class AioresponsesRouting:
             overrides = self._overrides.get(call.route) if call.route is not None else None
             if overrides is not None and overrides.response_class is not None:
                 request.client_request.response_class = overrides.response_class
-        return call
-
-    def _receive(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> PendingCall | None:
-        call = self.pending_call(client_request)
-        if call is not None:
-            self._record(call)
-            call.attach_body(request.captured_body or b"")
         return call
 
     def _record(self, call: PendingCall) -> None:
