@@ -7,32 +7,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiointercept_core import Registry, Reply
-from aiointercept_server import AiointerceptRequest, Listener, Takeover
+from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_retries, read_body_first
 
 
 class Mock:
-    """The smallest owner of a listener: the registry answers.
+    """A listener whose requests are answered from a registry, or by another function set as `answer`.
 
-    `screened` are the requests whose head has come, `abandoned` the uploads that broke off.
+    `heads` are the requests whose head has arrived, `incomplete` those whose body never arrived in full.
     """
 
     def __init__(self, **options: Any) -> None:
         self.registry: Registry[AiointerceptRequest] = Registry()
-        self.screened: list[AiointerceptRequest] = []
-        self.abandoned: list[AiointerceptRequest] = []
-        self.listener = Listener(self, **options)
+        self.answer: Answer = self.registry.answer
+        self.heads: list[AiointerceptRequest] = []
+        self.incomplete: list[AiointerceptRequest] = []
+        self.listener = Listener(ignore_retries(self._answer), **options)
         self.port = self.listener.port
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def screen(self, request: AiointerceptRequest) -> Takeover | None:
-        self.screened.append(request)
-        return None
-
-    async def answer(self, request: AiointerceptRequest) -> Reply:
-        return await self.registry.answer(request)
-
-    def abandon(self, request: AiointerceptRequest) -> None:
-        self.abandoned.append(request)
+    async def _answer(self, request: AiointerceptRequest) -> Reply:
+        self.heads.append(request)
+        try:
+            return await read_body_first(self.answer)(request)
+        finally:
+            if not request.complete:
+                self.incomplete.append(request)
 
     @property
     def last(self) -> AiointerceptRequest:

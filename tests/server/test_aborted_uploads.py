@@ -1,4 +1,4 @@
-"""An upload that breaks off is handed to the owner with the bytes that came, and no reply is consumed."""
+"""An upload that ends early is incomplete, keeps the bytes that arrived, and consumes no reply."""
 
 import asyncio
 import socket
@@ -13,14 +13,14 @@ SIZED = HEAD + b"Content-Length: 1000\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-async def has_come(mock: Mock, size: int) -> None:
-    """Wait until `size` bytes of a body have come, of a request whose head is there."""
-    request = await eventually(lambda: mock.screened and mock.screened[-1])
+async def has_arrived(mock: Mock, size: int) -> None:
+    """Wait until `size` bytes of the latest request's body have arrived."""
+    request = await eventually(lambda: mock.heads and mock.heads[-1])
     await eventually(lambda: request.protocol.payload.total_bytes >= size)
 
 
-def was_abandoned(mock: Mock, body: bytes | None) -> bool:
-    [request] = mock.abandoned
+def is_incomplete(mock: Mock, body: bytes | None) -> bool:
+    [request] = mock.incomplete
     assert (request.captured_body, request.complete, request.method) == (body, False, "POST")
     assert str(request.url) == "http://api.example/up"
     return mock.registry.call_count == 0
@@ -43,12 +43,12 @@ async def test_the_client_leaves(mock: Mock, sent: bytes, body: bytes, reset: bo
     response = mock.registry.post("http://api.example/up")
     async with connect(mock.port) as wire:
         await wire.send(sent)
-        await has_come(mock, len(body))
+        await has_arrived(mock, len(body))
         if reset:
             linger = struct.pack("ii", 1, 0)
             wire.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    await eventually(lambda: mock.abandoned)
-    assert was_abandoned(mock, body)
+    await eventually(lambda: mock.incomplete)
+    assert is_incomplete(mock, body)
     assert response.call_count == 0
 
 
@@ -57,12 +57,12 @@ async def test_a_body_that_cannot_be_parsed(mock: Mock, broken: bytes):
     mock.registry.post("http://api.example/up")
     async with connect(mock.port) as wire:
         await wire.send(CHUNKED + b"5\r\nfirst\r\n")
-        await has_come(mock, 5)
+        await has_arrived(mock, 5)
         await wire.send(broken)
         answer = await wire.rest()
         assert answer == b"" or answer.split()[1].startswith(b"4")
-    await eventually(lambda: mock.abandoned)
-    [request] = mock.abandoned
+    await eventually(lambda: mock.incomplete)
+    [request] = mock.incomplete
     assert request.captured_body.startswith(b"first")
     assert mock.registry.call_count == 0
 
@@ -76,12 +76,12 @@ async def test_an_aiohttp_client_that_gives_up(mock: Mock):
 
     async with aiohttp.ClientSession() as session:
         upload = asyncio.ensure_future(session.post(f"{mock.url}/up", data=chunks()))
-        await has_come(mock, 5)
+        await has_arrived(mock, 5)
         upload.cancel()
         with pytest.raises(asyncio.CancelledError):
             await upload
-    await eventually(lambda: mock.abandoned)
-    assert [request.captured_body for request in mock.abandoned] == [b"first"]
+    await eventually(lambda: mock.incomplete)
+    assert [request.captured_body for request in mock.incomplete] == [b"first"]
     assert mock.registry.call_count == 0
 
 
@@ -89,17 +89,17 @@ async def test_the_listener_closes_under_an_upload(mock: Mock):
     mock.registry.post("http://api.example/up")
     async with connect(mock.port) as wire:
         await wire.send(SIZED + b"some")
-        await has_come(mock, 4)
+        await has_arrived(mock, 4)
         mock.close()
         assert await wire.rest() == b""
-    assert was_abandoned(mock, b"some")
+    assert is_incomplete(mock, b"some")
 
 
 async def test_the_next_upload_is_served(mock: Mock):
     mock.registry.post("http://api.example/up")
     async with connect(mock.port) as wire:
         await wire.send(SIZED + b"some")
-    await eventually(lambda: mock.abandoned)
+    await eventually(lambda: mock.incomplete)
     async with connect(mock.port) as wire:
         assert (await wire.exchange(SIZED + b"x" * 1000)).status == 200
     assert mock.last.captured_body == b"x" * 1000

@@ -1,4 +1,4 @@
-"""A client that asks before it sends a body is told to go on, before the body and only then."""
+"""A client that expects `100 Continue` before it sends a body gets it, once, when the body is first read."""
 
 import pytest
 from mock_server import Mock, connect, eventually
@@ -7,7 +7,7 @@ from support import fetch
 HEAD = b"POST / HTTP/1.%d\r\nHost: api.example\r\nExpect: 100-Continue\r\nContent-Length: %d\r\n\r\n"
 
 
-async def test_the_word_comes_before_the_body(mock: Mock):
+async def test_continue_comes_before_the_body(mock: Mock):
     mock.registry.post("http://api.example/", repeat=True)
     async with connect(mock.port) as wire:
         for _ in range(2):
@@ -25,7 +25,7 @@ async def test_aiohttp_with_expect100(mock: Mock):
     assert mock.last.captured_body == b"x" * 100_000
 
 
-async def test_a_client_of_http_1_0_would_not_understand_it(mock: Mock):
+async def test_no_continue_for_a_client_of_http_1_0(mock: Mock):
     mock.registry.post("http://api.example/")
     async with connect(mock.port) as wire:
         assert (await wire.exchange(HEAD % (0, 4) + b"body")).status_line == "HTTP/1.0 200 OK"
@@ -33,7 +33,7 @@ async def test_a_client_of_http_1_0_would_not_understand_it(mock: Mock):
 
 
 @pytest.mark.parametrize("expect", ["nonsense", "200-ok"])
-async def test_another_expectation_is_taken_for_none(mock: Mock, expect: str):
+async def test_another_expectation_is_ignored(mock: Mock, expect: str):
     mock.registry.post("http://api.example/")
     async with connect(mock.port) as wire:
         head = (HEAD % (1, 4)).replace(b"100-Continue", expect.encode())
@@ -41,15 +41,15 @@ async def test_another_expectation_is_taken_for_none(mock: Mock, expect: str):
     assert mock.last.headers["Expect"] == expect
 
 
-async def test_no_word_where_no_body_is_to_come(mock: Mock):
+async def test_no_continue_without_a_body(mock: Mock):
     mock.registry.post("http://api.example/")
     async with connect(mock.port) as wire:
         assert (await wire.exchange(HEAD % (1, 0))).status == 200
 
 
-async def test_an_error_after_the_word_is_told(mock: Mock):
+async def test_an_error_after_continue_is_a_500(mock: Mock):
     def fail(url, **_):
-        raise RuntimeError("told")
+        raise RuntimeError("the reason")
 
     mock.registry.post("http://api.example/", callback=fail)
     async with connect(mock.port) as wire:
@@ -57,13 +57,13 @@ async def test_an_error_after_the_word_is_told(mock: Mock):
         await wire.response(bodiless=True)
         response = await wire.exchange(b"body")
     assert response.status == 500
-    assert b"RuntimeError: told" in response.body
+    assert b"RuntimeError: the reason" in response.body
 
 
-async def test_a_client_that_leaves_at_the_word_consumes_nothing(mock: Mock):
+async def test_a_client_that_leaves_after_continue_consumes_no_reply(mock: Mock):
     mock.registry.post("http://api.example/")
     async with connect(mock.port) as wire:
         await wire.send(HEAD % (1, 4))
         await wire.response(bodiless=True)
-    await eventually(lambda: mock.abandoned)
+    await eventually(lambda: mock.incomplete)
     assert mock.registry.call_count == 0

@@ -1,23 +1,24 @@
-"""A listener is open from its making, on loopback alone, and nothing is left of it once it is closed."""
+"""A listener is open from its constructor on, on loopback only, and nothing is left of it once it is closed."""
 
 import asyncio
 import contextlib
 import contextvars
-import itertools
+import gc
 import os
 import socket
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 from mock_server import Mock, Wire, connect, eventually
 from support import fetch
 
-from aiointercept_core import Reply
-from aiointercept_server import AiointerceptRequest, Listener
-from aiointercept_server._thread import SERVER_THREAD
+from aiointercept_core import CloseConnection, Reply
+from aiointercept_server import AiointerceptRequest, Listener, ignore_retries, read_body_first
+from aiointercept_server._thread import SERVER_THREAD, ServerThread
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
 URL = "http://api.example/"
@@ -33,12 +34,12 @@ def server_tasks() -> int:
 
 
 def descriptors() -> int:
-    """Return how many descriptors the process has open, 0 where nobody tells."""
+    """Return how many descriptors the process has open, 0 on systems that do not tell."""
     return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
 
 
 def open_sockets(port: int) -> int:
-    """Return how many sockets on `port` listen or are connected, 0 where nobody tells."""
+    """Return how many sockets on `port` listen or are connected, 0 on systems that do not tell."""
     if sys.platform != "linux":
         return 0
     fields = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -53,8 +54,8 @@ def is_refused(host: str, port: int) -> bool:
     return False
 
 
-def test_it_is_open_from_its_making(mock: Mock):
-    """Also before the server's loop has come round to it."""
+def test_it_is_open_from_the_constructor_on():
+    """Also before the server's loop has started to watch it."""
     SERVER_THREAD.loop().call_soon_threadsafe(time.sleep, 0.1)
     with contextlib.closing(Mock()) as other:
         other.registry.get(f"{other.url}/", body="there")
@@ -64,7 +65,7 @@ def test_it_is_open_from_its_making(mock: Mock):
 def test_it_is_bound_to_loopback_only(mock: Mock):
     assert mock.listener.host == "127.0.0.1"
     assert mock.listener.address("http") == ("127.0.0.1", mock.port)
-    # Loopback as well, yet another address: a socket that is bound to all of them would answer.
+    # Another loopback address: a socket that is bound to all addresses would accept there.
     assert is_refused("127.0.0.2", mock.port)
 
 
@@ -90,7 +91,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
-async def test_a_port_on_ipv6_for_who_asks_for_one(mock: Mock):
+async def test_a_port_on_ipv6_is_opened_when_asked_for(mock: Mock):
     addresses = await asyncio.gather(
         *(asyncio.to_thread(mock.listener.address, "http", socket.AF_INET6) for _ in range(20))
     )
@@ -120,7 +121,7 @@ async def idle(mock: Mock, wire: Wire) -> None:
 
 
 async def silent(mock: Mock, wire: Wire) -> None:
-    """Say nothing."""
+    """Send nothing."""
 
 
 async def half_a_head(mock: Mock, wire: Wire) -> None:
@@ -129,7 +130,7 @@ async def half_a_head(mock: Mock, wire: Wire) -> None:
 
 async def half_a_body(mock: Mock, wire: Wire) -> None:
     await wire.send(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: 100\r\n\r\nhalf")
-    await eventually(lambda: mock.screened)
+    await eventually(lambda: mock.heads)
 
 
 async def callback_that_hangs(mock: Mock, wire: Wire) -> None:
@@ -165,18 +166,18 @@ async def stream_without_an_end(mock: Mock, wire: Wire) -> None:
     await waiting(mock, wire, body=chunks)
 
 
-async def reply_that_nobody_reads(mock: Mock, wire: Wire) -> None:
+async def unread_reply(mock: Mock, wire: Wire) -> None:
     wire.writer.transport.pause_reading()
     await waiting(mock, wire, body=bytes(2**24))
 
 
-async def broken_stream_that_nobody_reads(mock: Mock, wire: Wire) -> None:
-    """After which aiohttp has let go of the connection while there is still something to send."""
+async def broken_unread_stream(mock: Mock, wire: Wire) -> None:
+    """aiohttp has dropped the connection then, while there is still something to send."""
     broken = threading.Event()
 
     async def chunks():
         try:
-            while not mock.screened[-1].transport.get_write_buffer_size():
+            while not mock.heads[-1].transport.get_write_buffer_size():
                 yield bytes(30_000)
             raise RuntimeError("broken")
         finally:
@@ -187,8 +188,8 @@ async def broken_stream_that_nobody_reads(mock: Mock, wire: Wire) -> None:
     await eventually(broken.is_set)
 
 
-async def last_reply_that_nobody_reads(mock: Mock, wire: Wire) -> None:
-    """With `Connection: close`, so that aiohttp has let go of the connection."""
+async def last_unread_reply(mock: Mock, wire: Wire) -> None:
+    """With `Connection: close`, so that aiohttp has dropped the connection."""
     await waiting(mock, wire, body=bytes(2**20), headers={"Connection": "close"})
     await wire.reader.readuntil(b"\r\n\r\n")
 
@@ -213,9 +214,9 @@ SITUATIONS = [
     callback_that_refuses_to_be_cancelled,
     stream_that_hangs,
     stream_without_an_end,
-    reply_that_nobody_reads,
-    broken_stream_that_nobody_reads,
-    last_reply_that_nobody_reads,
+    unread_reply,
+    broken_unread_stream,
+    last_unread_reply,
     pipeline,
 ]
 
@@ -246,7 +247,7 @@ async def test_closing_is_quick(situation, connections: int):
         await eventually(lambda: server_tasks() == 0)
         return after - before
 
-    # Once in three times, for the sake of machines that do other things as well; asyncio's debug mode takes its time.
+    # Once in three times, because the machine may do other things as well; asyncio's debug mode is slow.
     limit = 0.5 if sys.flags.dev_mode else 0.1
     for _ in range(3):
         if (took := await closing_time()) < limit:
@@ -254,7 +255,7 @@ async def test_closing_is_quick(situation, connections: int):
     assert took < limit
 
 
-def test_connections_that_are_only_coming_to_be_are_closed():
+def test_connections_that_are_being_set_up_are_closed():
     for _ in range(20):
         mock = Mock()
         clients = [socket.create_connection(("127.0.0.1", mock.port), 5) for _ in range(5)]
@@ -265,7 +266,7 @@ def test_connections_that_are_only_coming_to_be_are_closed():
     assert server_tasks() == 0
 
 
-def test_closing_before_the_loop_has_come_round_to_serve():
+def test_closing_before_the_loop_watches_the_port():
     loop = SERVER_THREAD.loop()
     go_on = threading.Event()
     loop.call_soon_threadsafe(go_on.wait, 5)
@@ -279,22 +280,22 @@ def test_closing_before_the_loop_has_come_round_to_serve():
 
 
 def test_closing_twice_is_closing_once():
-    asked: list[object] = []
+    called: list[object] = []
 
-    async def also() -> None:
-        asked.append(asyncio.get_running_loop())
+    async def cleanup() -> None:
+        called.append(asyncio.get_running_loop())
 
     mock = Mock()
-    mock.listener.begin_closing(lambda: asked.append("closed"), also)
-    mock.listener.begin_closing(lambda: asked.append("closed again"), also)
+    mock.listener.close_soon(lambda: called.append("closed"), cleanup)
+    mock.listener.close_soon(lambda: called.append("closed again"), cleanup)
     mock.listener.close().result(5)
-    assert asked == [SERVER_THREAD.loop(), "closed", "closed again"]
-    mock.listener.begin_closing(lambda: asked.append("closed before"), also)
-    assert asked[3:] == ["closed before"]
+    assert called == [SERVER_THREAD.loop(), "closed", "closed again"]
+    mock.listener.close_soon(lambda: called.append("closed before"), cleanup)
+    assert called[3:] == ["closed before"]
     assert mock.listener.close().done()
 
 
-def test_whoever_stops_waiting_does_not_stop_the_closing(mock: Mock):
+def test_cancelling_the_wait_does_not_cancel_the_closing(mock: Mock):
     closed = mock.listener.close()
     assert not closed.cancel()
     closed.result(5)
@@ -345,69 +346,90 @@ async def test_neither_opening_nor_closing_blocks_a_loop():
             await asyncio.wrap_future(mock.listener.close())
 
 
-def test_nothing_is_served_for_an_address_that_nobody_asks_for(mock: Mock):
-    go_on = threading.Event()
-    SERVER_THREAD.loop().call_soon_threadsafe(go_on.wait, 5)
-    try:
-        listener = Listener(mock)
-        # Done at once, although the server's thread has other things to do.
-        assert listener.close().done()
-        assert is_refused(*listener.address("http"))
-    finally:
-        go_on.set()
-
-
-async def test_connections_do_not_keep_the_context_of_whoever_asked_first():
+async def test_connections_do_not_keep_the_context_of_the_listener():
     secret = contextvars.ContextVar("secret", default="nothing")
-    secret.set("of the first who asked")
+    secret.set("of the test")
     seen = []
 
-    class Owner(Mock):
-        async def answer(self, request: AiointerceptRequest) -> Reply:
-            seen.append(secret.get())
-            return await super().answer(request)
+    async def answer(request: AiointerceptRequest) -> Reply:
+        seen.append(secret.get())
+        return await mock.registry.answer(request)
 
-    with contextlib.closing(Owner()) as mock:
+    with contextlib.closing(Mock()) as mock:
+        mock.answer = answer
         mock.registry.get(URL)
         async with connect(mock.port) as wire:
             await wire.exchange(GET)
     assert seen == ["nothing"]
 
 
-async def test_what_comes_in_is_seen_while_the_loop_has_other_things_to_do(mock: Mock):
-    loop, turns = SERVER_THREAD.loop(), itertools.count()
+async def test_a_request_whose_client_has_left_ends_before_the_listener_is_closed(mock: Mock):
+    asked, leaving, ended = threading.Event(), threading.Event(), []
 
-    def go_on() -> None:
-        if next(turns) < 100_000 and not mock.received:
-            loop.call_soon(go_on)
+    async def answer(request: AiointerceptRequest) -> Reply:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            leaving.set()
+            # Long enough for the listener to be closed meanwhile, when no connection is left.
+            for _ in range(2):
+                time.sleep(0.02)
+                await asyncio.sleep(0)
+            ended.append(request)
 
-    mock.registry.get(URL)
-    async with connect(mock.port) as wire:
-        loop.call_soon_threadsafe(go_on)
-        await wire.exchange(GET)
-    assert next(turns) < 100_000
-
-
-async def test_a_request_whose_client_has_left_is_over_before_the_listener_is_closed():
-    asked, leaving, over = threading.Event(), threading.Event(), []
-
-    class Owner(Mock):
-        async def answer(self, request: AiointerceptRequest) -> Reply:
-            asked.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                leaving.set()
-                # Long enough for the listener to be closed meanwhile, by a thread that finds no connection any more.
-                for _ in range(2):
-                    time.sleep(0.02)
-                    await asyncio.sleep(0)
-                over.append(request)
-
-    mock = Owner()
+    mock.answer = answer
     async with connect(mock.port) as wire:
         await wire.send(GET)
         assert await asyncio.to_thread(asked.wait, 5)
     assert await asyncio.to_thread(leaving.wait, 5)
     mock.close()
-    assert over
+    assert ended
+
+
+def test_a_closed_listener_keeps_no_reference_to_its_answer_function():
+    """What it served is freed by reference counting, although recorded requests and a retry's timer live on."""
+
+    class Registry:
+        async def answer(self, request: AiointerceptRequest) -> Reply:
+            requests.append(request)
+            return CloseConnection()
+
+    async def ask() -> None:
+        async with connect(listener.port) as wire:
+            await wire.send(GET.replace(b"\r\n\r\n", b"\r\nUser-Agent: aiohttp/3\r\n\r\n"))
+            assert await wire.rest() == b""
+
+    requests: list[AiointerceptRequest] = []
+    registry = Registry()
+    listener = Listener(ignore_retries(read_body_first(registry.answer)), https=True)
+    asyncio.run(ask())
+    freed = weakref.ref(registry)
+    gc.disable()
+    try:
+        listener.close().result(5)
+        assert requests
+        del registry
+        # The server's thread leaves the last callback of the closing.
+        SERVER_THREAD.loop().call_soon_threadsafe((done := threading.Event()).set)
+        assert done.wait(5)
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_a_thread_that_cannot_be_started_is_started_by_the_next(monkeypatch: pytest.MonkeyPatch):
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server_thread = ServerThread()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            server_thread.loop()
+    loop = server_thread.loop()
+    assert loop is server_thread.loop()
+    assert server_thread.is_running(loop)
+    server_thread.stop()
+    assert loop.is_closed()
+    assert not server_thread.is_running(loop)

@@ -1,4 +1,4 @@
-"""No bytes that a client may send make the server hang, die or blame itself; the next good request is served."""
+"""No bytes from a client make the server hang, stop or log an error; the next valid request is served."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ def served(mock: Mock, caplog: pytest.LogCaptureFixture) -> Mock:
     mock.registry.get("http://api.example/good", body="good", repeat=True)
     mock.registry.post("http://api.example/up", body="up", repeat=True)
     yield mock
-    # A client's mistake is no error of the server's.
+    # A client's mistake is not logged as an error of the server.
     assert [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
 
 
@@ -69,7 +69,7 @@ async def test_it_is_refused_at_once(served: Mock, data: bytes):
     await serves(served)
 
 
-async def test_garbage_behind_a_good_request_does_not_cost_its_reply(served: Mock):
+async def test_invalid_bytes_after_a_request_do_not_lose_its_reply(served: Mock):
     async with connect(served.port) as wire:
         assert (await wire.exchange(GOOD)).body == b"good"
         await wire.send(b"\x00garbage\r\n\r\n")
@@ -98,7 +98,7 @@ async def test_an_early_end_closes(served: Mock, data: bytes):
     await serves(served)
 
 
-async def test_endless_connections_that_say_nothing(served: Mock):
+async def test_many_connections_that_send_nothing(served: Mock):
     silent = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(200)]
     await serves(served)
     for _, writer in silent:
@@ -196,7 +196,7 @@ async def test_random_requests(served: Mock, count: int):
         ]
         await asyncio.wait_for(asyncio.gather(*throws), 20)
     await serves(served)
-    # Nothing of it is left to hold up the end.
+    # Nothing is left that delays closing.
     before = asyncio.get_running_loop().time()
     served.close()
     assert asyncio.get_running_loop().time() - before < 1

@@ -1,4 +1,4 @@
-"""What thousands of recorded requests cost: little, since nothing is kept that nobody can ask for."""
+"""Recorded requests take little memory, because only what can be read is kept."""
 
 import gc
 import json
@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from mock_server import Mock, eventually
 
-# In a process of its own: what other tests have left in this one shows in the figures.
+# In another process: the figures would include what other tests have left in this one.
 MEASURE = """
 import asyncio, gc, json, sys, tracemalloc
 import aiohttp
@@ -25,8 +25,8 @@ async def main(method, body):
             for _ in range(count):
                 async with session.request(method, url, json=body) as response:
                     await response.read()
-            mock.screened.clear()
-            # The server's thread has come to the end of the last one.
+            mock.heads.clear()
+            # The server's thread has finished the last request.
             await asyncio.sleep(0.01)
             gc.collect()
             return tracemalloc.get_traced_memory()[0], len(gc.get_objects())
@@ -67,7 +67,7 @@ async def test_what_is_cleared_is_freed(mock: Mock):
             async with session.post(url, data=b"x" * 1000) as response:
                 await response.read()
     kept = type(mock.last)
-    mock.screened.clear()
+    mock.heads.clear()
     mock.registry.clear()
 
     def freed() -> bool:

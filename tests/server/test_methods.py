@@ -1,4 +1,4 @@
-"""A method is any token: also one that aiohttp's compiled parser has never heard of."""
+"""A request method is any token, including those that aiohttp's compiled parser does not know."""
 
 import asyncio
 
@@ -7,11 +7,11 @@ import pytest
 from mock_server import Mock, connect, eventually
 from support import fetch
 
-UNHEARD_OF = ["BREW", "X-Y", "GETX", "G", "!#$%&'*+-.^_`|~1A", "PRI"]
+UNKNOWN = ["BREW", "X-Y", "GETX", "G", "!#$%&'*+-.^_`|~1A", "PRI"]
 KNOWN = ["GET", "PATCH", "TRACE", "CONNECT", "PROPFIND", "QUERY", "M-SEARCH", "MKCALENDAR", "PURGE"]
 
 
-@pytest.mark.parametrize("method", UNHEARD_OF + [method for method in KNOWN if method != "CONNECT"])
+@pytest.mark.parametrize("method", UNKNOWN + [method for method in KNOWN if method != "CONNECT"])
 async def test_a_method_is_served_and_recorded(mock: Mock, method: str):
     mock.registry.add(f"{mock.url}/pot?size=1", method, status=418)
     response = await fetch(f"{mock.url}/pot?size=1", method, data=b"tea")
@@ -58,7 +58,7 @@ async def test_compressed_and_chunked_bodies_are_as_sent(mock: Mock):
     assert mock.last.encoded_body != b"text " * 100
 
 
-async def test_one_that_is_not_registered_is_closed_and_recorded(mock: Mock):
+async def test_an_unmatched_method_is_recorded_and_its_connection_closed(mock: Mock):
     mock.registry.get(f"{mock.url}/", repeat=True)
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{mock.url}/"):
@@ -74,8 +74,8 @@ async def test_a_body_that_looks_like_a_request_is_a_body(mock: Mock):
     async with connect(mock.port) as wire:
         for _ in range(2):
             await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: %d\r\n\r\n" % len(body))
-            # The head has come before the body, which is then a segment of its own.
-            await eventually(lambda: len(mock.screened) > len(mock.received))
+            # The head has arrived before the body, which is then a segment of its own.
+            await eventually(lambda: len(mock.heads) > len(mock.received))
             await wire.send(body)
             assert (await wire.response()).status == 200
     assert [(request.method, request.captured_body) for request in mock.received] == [("POST", body)] * 2
@@ -90,7 +90,7 @@ async def test_in_pieces_the_first_of_which_shows_it(mock: Mock):
         assert (await wire.response()).status == 200
 
 
-async def test_in_pieces_that_are_too_small_it_is_refused_and_not_misread(mock: Mock):
+async def test_a_method_in_two_pieces_is_refused_and_not_misread(mock: Mock):
     mock.registry.add("http://api.example/", "BREW", repeat=True)
     async with connect(mock.port) as wire:
         await wire.send(b"B")
@@ -101,7 +101,7 @@ async def test_in_pieces_that_are_too_small_it_is_refused_and_not_misread(mock: 
 
 
 async def test_connect_has_no_body(mock: Mock):
-    """What follows it would be a tunnel, of which no end can be waited for."""
+    """The bytes after it would be those of a tunnel, which has no known end."""
     mock.registry.add("http://api.example:443/", "CONNECT", status=405)
     async with connect(mock.port) as wire:
         await wire.send(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The server's timers and waits run on, whatever a test puts in the place of the clocks of the process."""
+"""The server's timers and waits are not affected by tests that replace the clocks of the process."""
 
 import asyncio
 import runpy
@@ -70,7 +70,7 @@ def test_a_stream_whose_first_chunk_is_late_gets_its_head(clock: Fake):
     clock.assert_not_called()
 
 
-def test_a_hanging_callback_does_not_hold_up_the_end(clock: Fake):
+def test_a_hanging_callback_does_not_delay_the_end(clock: Fake):
     async def hang(url, **_):
         await asyncio.Event().wait()
 

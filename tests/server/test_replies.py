@@ -1,9 +1,11 @@
-"""Replies arrive as they were registered, and leave a connection that stays usable."""
+"""Replies arrive as they were registered, and the connection stays usable."""
 
 import asyncio
 import gzip
 import io
 import re
+import time
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import aiohttp
@@ -48,7 +50,7 @@ async def test_no_body_and_the_headers_as_given(mock: Mock, method: str, status:
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
 @pytest.mark.parametrize("body", ["known", "streamed"])
-async def test_a_body_that_was_registered_is_not_sent(mock: Mock, method: str, status: int, body: str):
+async def test_a_registered_body_is_not_sent(mock: Mock, method: str, status: int, body: str):
     async def chunks():
         yield b"body"
 
@@ -84,8 +86,8 @@ async def test_a_streamed_body_with_copied_framing_headers(mock: Mock, headers: 
             assert (await wire.exchange(GET)).body == b"body"
 
 
-async def test_an_owner_of_ones_own_may_copy_framing_headers(mock: Mock):
-    """What the registry refuses or drops cannot break the connection where another owner lets it through."""
+async def test_an_answer_with_contradicting_framing_headers(mock: Mock):
+    """The registry refuses or drops them; from another answer function they do not break the connection."""
 
     async def answer(request):
         headers = CIMultiDict({"Transfer-Encoding": "chunked", "Content-Length": "99"})
@@ -135,7 +137,7 @@ async def test_duplicate_headers_arrive_as_several_in_order(mock: Mock):
     assert response.headers[:4] == list(headers.items())
 
 
-async def test_nothing_is_added_but_what_http_needs(mock: Mock):
+async def test_only_headers_that_http_needs_are_added(mock: Mock):
     mock.registry.get(URL, body="{}", headers={"x-CASE": "1"})
     async with connect(mock.port) as wire:
         response = await wire.exchange(GET)
@@ -143,7 +145,19 @@ async def test_nothing_is_added_but_what_http_needs(mock: Mock):
     assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", response.values("Date")[0])
 
 
-async def test_own_date_and_server_headers_win(mock: Mock):
+async def test_the_date_is_that_of_the_reply(mock: Mock):
+    mock.registry.get(URL, repeat=True)
+    dates = set()
+    async with connect(mock.port) as wire, asyncio.timeout(5):
+        while len(dates) < 2:
+            earliest = int(time.time())
+            (date,) = (await wire.exchange(GET)).values("Date")
+            assert earliest <= parsedate_to_datetime(date).timestamp() <= time.time()
+            dates.add(date)
+            await asyncio.sleep(0.05)
+
+
+async def test_registered_date_and_server_headers_are_sent(mock: Mock):
     mock.registry.get(URL, headers={"Date": "yesterday", "Server": "mine"})
     async with connect(mock.port) as wire:
         response = await wire.exchange(GET)
@@ -225,13 +239,13 @@ async def test_whether_the_connection_stays(mock: Mock, version, asked, register
     async with connect(mock.port) as wire:
         response = await wire.exchange(request)
         assert response.status_line == f"HTTP/{version} 200 OK"
-        told = response.values("Connection")
+        sent = response.values("Connection")
         if registered is not None:
-            assert told == [registered]
+            assert sent == [registered]
         elif stays:
-            assert told == (["keep-alive"] if version == "1.0" else [])
+            assert sent == (["keep-alive"] if version == "1.0" else [])
         else:
-            assert told == ["close"]
+            assert sent == ["close"]
         if stays:
             assert (await wire.exchange(request)).status == 200
         else:
@@ -256,20 +270,20 @@ async def test_a_callback_that_fails_is_a_500_with_its_traceback(mock: Mock):
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopAsyncIteration()])
-async def test_whatever_a_callback_raises_the_server_lives(mock: Mock, error: BaseException):
+async def test_the_server_survives_any_exception_of_a_callback(mock: Mock, error: BaseException):
     def fail(url, **_):
         raise error
 
     mock.registry.get(URL, callback=fail)
-    mock.registry.get(URL, callback=lambda url, **_: CallbackResult(body="alive"))
+    mock.registry.get(URL, callback=lambda url, **_: CallbackResult(body="served"))
     async with connect(mock.port) as wire:
         assert (await wire.exchange(GET)).status == 500
     async with connect(mock.port) as wire:
-        assert (await wire.exchange(GET)).body == b"alive"
+        assert (await wire.exchange(GET)).body == b"served"
 
 
 async def test_a_websocket_handshake_gets_the_registered_reply(mock: Mock):
-    """It is a request like any other, as long as nobody takes it over; the connection speaks HTTP on."""
+    """It is a request like any other unless the reply is an `Upgrade`; the connection goes on with HTTP."""
     mock.registry.get(URL, status=403, repeat=True)
     handshake = GET.replace(b"Host", b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nHost")
     async with connect(mock.port) as wire:

@@ -1,4 +1,4 @@
-"""The recorded headers are exactly the ones that were sent: order, case and duplicates, and none besides."""
+"""The recorded headers are exactly those that were sent, in order, case and number."""
 
 import aiohttp
 import pytest
@@ -30,7 +30,7 @@ async def test_order_case_and_duplicates(mock: Mock):
     assert mock.last.raw_headers == tuple((name.encode(), value.encode()) for name, value in HEADERS)
 
 
-async def test_also_on_a_warm_connection_and_behind_a_body(mock: Mock):
+async def test_also_on_a_kept_alive_connection_and_after_a_body(mock: Mock):
     mock.registry.post("http://api.example/", repeat=True)
     fields = [("Host", "api.example"), ("content-length", "2"), ("b", "1"), ("A", "2")]
     async with connect(mock.port) as wire:
@@ -39,7 +39,7 @@ async def test_also_on_a_warm_connection_and_behind_a_body(mock: Mock):
             assert list(mock.last.headers.items()) == fields
 
 
-async def test_an_aiohttp_client_is_recorded_with_its_own_headers_alone(mock: Mock):
+async def test_only_the_headers_of_an_aiohttp_client_are_recorded(mock: Mock):
     mock.registry.get(f"{mock.url}/")
     async with aiohttp.ClientSession(headers={"X-Token": "t"}) as session, session.get(f"{mock.url}/") as response:
         sent = list(response.request_info.headers.items())

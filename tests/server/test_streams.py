@@ -1,4 +1,4 @@
-"""A streamed body: sent as it is produced, closed when the client leaves, and honest about an error in it."""
+"""A streamed body is sent as it is produced, closed when the client leaves, and cut short by an error in it."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ HOST = {"Host": "api.example"}
 
 
 class Recorder:
-    """An async generator function whose life is noted; its generators are kept, so that none ends by being freed."""
+    """An async generator function that counts its calls. It keeps its generators: none is closed by being freed."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Recorder:
 
 
 def registered(mock: Mock, body, **options):
-    """Register a generator function of which each reply gets a fresh one."""
+    """Register a generator function, which is called for each reply."""
     return mock.registry.get(URL, body=body, repeat=True, **options)
 
 
@@ -58,7 +58,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage().splitlines()[-1] for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_each_chunk_is_sent_when_it_is_there(mock: Mock):
+async def test_each_chunk_is_sent_as_soon_as_it_is_produced(mock: Mock):
     go_on = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -90,13 +90,13 @@ async def test_the_head_does_not_wait_for_a_first_chunk_that_keeps_waiting(mock:
         assert (await wire.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
         has_head.set()
         await wire.reader.readuntil(b"has the head\r\n0\r\n\r\n")
-        # And the connection serves on.
+        # The connection stays usable.
         await wire.send(GET)
         await wire.reader.readuntil(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
-async def test_any_number_of_chunks_each_time_anew(mock: Mock, number: int):
+async def test_any_number_of_chunks(mock: Mock, number: int):
     body = Recorder(number)
     registered(mock, body)
     async with connect(mock.port) as wire:
@@ -105,8 +105,8 @@ async def test_any_number_of_chunks_each_time_anew(mock: Mock, number: int):
     assert (body.begun, body.closed) == (3, 3)
 
 
-async def test_a_generator_lives_in_one_task(mock: Mock):
-    """So that it may hold a timeout or a task group open over its chunks."""
+async def test_a_generator_runs_in_one_task(mock: Mock):
+    """So that a timeout or a task group may contain its yields."""
 
     async def chunks():
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:
@@ -150,13 +150,13 @@ async def test_the_generator_is_closed_when_it_waits_while_the_client_leaves(moc
     await eventually(lambda: body.closed == 1)
 
 
-async def test_the_generator_is_closed_when_a_client_leaves_that_did_not_read(mock: Mock):
-    """It is held back at a chunk then, and hears of the end only by being closed."""
+async def test_the_generator_is_closed_when_a_client_that_does_not_read_leaves(mock: Mock):
+    """It is suspended at a chunk then, and learns of the end only by being closed."""
     body = Recorder(pause=0, chunk=bytes(2**18))
     registered(mock, body)
     async with connect(mock.port) as wire:
         await wire.send(GET)
-        await eventually(lambda: mock.screened and mock.screened[0].transport.get_write_buffer_size() > 2**16)
+        await eventually(lambda: mock.heads and mock.heads[0].transport.get_write_buffer_size() > 2**16)
         assert (body.begun, body.closed) == (1, 0)
     await eventually(lambda: body.closed == 1)
 
@@ -173,7 +173,7 @@ async def test_the_generator_is_closed_when_the_listener_closes(mock: Mock):
             await wire.rest()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("told"), ConnectionResetError("told"), SystemExit("told")])
+@pytest.mark.parametrize("error", [RuntimeError("early"), ConnectionResetError("early"), SystemExit("early")])
 async def test_an_error_before_the_first_chunk_is_a_500(mock: Mock, error: BaseException, caplog):
     body = Recorder(0, error=error)
     registered(mock, body)
@@ -181,9 +181,9 @@ async def test_an_error_before_the_first_chunk_is_a_500(mock: Mock, error: BaseE
         for _ in range(2):
             response = await wire.exchange(GET)
             assert response.status == 500
-            assert f"{type(error).__name__}: told" in response.body.decode()
+            assert f"{type(error).__name__}: early" in response.body.decode()
     assert body.closed == 2
-    assert logged(caplog) == [f"{type(error).__name__}: told"] * 2
+    assert logged(caplog) == [f"{type(error).__name__}: early"] * 2
 
 
 @pytest.mark.parametrize("error", [RuntimeError("late"), ConnectionResetError("late"), SystemExit("late")])
@@ -196,14 +196,14 @@ async def test_an_error_after_the_first_chunk_cuts_the_body_short(mock: Mock, er
         with pytest.raises(aiohttp.ClientPayloadError):  # noqa: PT012
             async for chunk in response.content.iter_any():
                 received += chunk
-    # What was sent before the error has come.
+    # What was sent before the error has arrived.
     assert received == b"chunk 0;chunk 1;"
     assert body.closed == 1
     assert logged(caplog) == [f"{type(error).__name__}: late"]
 
 
-async def test_an_error_is_no_end_for_a_client_of_http_1_0(mock: Mock):
-    """Where the end of the connection is the end of the body, only a reset tells that there should be more."""
+async def test_an_error_resets_the_connection_of_a_client_of_http_1_0(mock: Mock):
+    """The end of the connection is the end of the body there; only a reset shows that something is missing."""
     registered(mock, Recorder(2, error=RuntimeError("late")))
     async with connect(mock.port) as wire:
         await wire.send(GET.replace(b"1.1", b"1.0"))
@@ -220,7 +220,7 @@ async def test_a_chunk_of_another_type_is_a_500(mock: Mock):
     async with connect(mock.port) as wire:
         response = await wire.exchange(GET)
     assert response.status == 500
-    assert b"TypeError: body: expected the async iterable to yield bytes, got 'text'" in response.body
+    assert b"TypeError: body: the async iterable must yield bytes, got 'text'" in response.body
 
 
 async def test_fewer_bytes_than_the_content_length_do_not_hang(mock: Mock):

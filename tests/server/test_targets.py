@@ -1,4 +1,4 @@
-"""Whatever target and Host header a request has, it is recorded under a URL, the one it asks for where it names one."""
+"""Every request is recorded under a URL: the one that its target and its Host header name, if they name one."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +18,7 @@ async def ask(mock: Mock, target: str, *headers: str, method: str = "GET", versi
     if answer:
         return int(answer.split()[1])
     if len(mock.received) == before:
-        # aiohttp's parser gave up.
+        # aiohttp's parser refused it.
         return 400
     [request] = mock.received[before:]
     assert request.method == method
@@ -36,18 +36,18 @@ async def ask(mock: Mock, target: str, *headers: str, method: str = "GET", versi
         ("/", "[::1]:81", "http://[::1]:81/"),
         ("/?u=http://other.example/", "api.example", "http://api.example/?u=http://other.example/"),
         ("/http://other.example/", "api.example", "http://api.example/http://other.example/"),
-        # As a proxy gets it: the target says it all.
+        # As clients send it to a proxy: the target is the URL.
         ("http://other.example/a?b", "api.example", "http://other.example/a?b"),
         ("http://other.example:81", "api.example", "http://other.example:81"),
         ("https://other.example/", "api.example", "https://other.example/"),
         ("http://user:word@other.example/", "api.example", "http://user:word@other.example/"),
     ],
 )
-async def test_the_url_that_is_asked_for(mock: Mock, target: str, host: str, url: str):
+async def test_the_url_of_target_and_host(mock: Mock, target: str, host: str, url: str):
     assert await ask(mock, target, f"Host: {host}") == url
 
 
-async def test_a_registration_is_found_by_an_absolute_target(mock: Mock):
+async def test_an_absolute_target_matches_a_route(mock: Mock):
     mock.registry.get("http://other.example/a", body="found", repeat=True)
     async with connect(mock.port) as wire:
         for _ in range(2):

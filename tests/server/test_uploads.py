@@ -45,7 +45,7 @@ asyncio.run(main(int(sys.argv[1]), sys.argv[2] == "chunked"))
 """
 
 
-def upload_in_a_process_of_its_own(size: int, kind: str) -> dict[str, int]:
+def upload_in_another_process(size: int, kind: str) -> dict[str, int]:
     ran = subprocess.run(
         [sys.executable, "-c", UPLOAD, str(size), kind],
         env={"PYTHONPATH": ":".join(sys.path)},
@@ -69,9 +69,9 @@ def upload_in_a_process_of_its_own(size: int, kind: str) -> dict[str, int]:
 )
 def test_a_large_upload_is_held_once(megabytes: int, kind: str):
     size = megabytes << 20
-    result = upload_in_a_process_of_its_own(size, kind)
+    result = upload_in_another_process(size, kind)
     assert result["received"] == size
-    # What was sent, once, and some slack for a buffer that grows.
+    # The body once, and a margin for a buffer that grows.
     assert result["growth"] < size * 1.25 + 8 * 2**20
 
 
@@ -113,7 +113,7 @@ async def test_a_chunked_upload_byte_by_byte_with_a_trailer(mock: Mock):
         ("identity", bytes),
     ],
 )
-async def test_a_compressed_body_is_there_as_sent_and_decoded(mock: Mock, coding: str, encode):
+async def test_a_compressed_body_can_be_read_as_sent_and_decoded(mock: Mock, coding: str, encode):
     body = json.dumps({"text": "many words " * 500}).encode()
     sent = encode(body)
     mock.registry.post(f"{mock.url}/")
@@ -126,7 +126,7 @@ async def test_a_compressed_body_is_there_as_sent_and_decoded(mock: Mock, coding
     assert mock.last.headers["Content-Encoding"] == coding
 
 
-async def test_codings_in_several_headers_are_undone_in_turn(mock: Mock):
+async def test_codings_in_several_headers_are_decoded_in_turn(mock: Mock):
     body = gzip.compress(zlib.compress(b"text"))
     mock.registry.post(f"{mock.url}/")
     headers = [("Content-Encoding", "deflate"), ("Content-Encoding", "gzip")]
@@ -135,21 +135,21 @@ async def test_codings_in_several_headers_are_undone_in_turn(mock: Mock):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "nonsense"])
-async def test_a_body_that_does_not_decode_is_the_body(mock: Mock, coding: str):
+async def test_a_body_that_cannot_be_decoded_is_returned_as_sent(mock: Mock, coding: str):
     mock.registry.post(f"{mock.url}/")
     headers = {"Content-Encoding": coding}
-    assert (await fetch(f"{mock.url}/", "POST", data=b"\x00as it is", headers=headers)).status == 200
-    assert mock.last.captured_body == b"\x00as it is"
+    assert (await fetch(f"{mock.url}/", "POST", data=b"\x00as sent", headers=headers)).status == 200
+    assert mock.last.captured_body == b"\x00as sent"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS", "PATCH"])
-async def test_a_body_goes_with_any_method(mock: Mock, method: str):
+async def test_any_method_may_have_a_body(mock: Mock, method: str):
     mock.registry.add(f"{mock.url}/", method)
     assert (await fetch(f"{mock.url}/", method, data=b"body")).status == 200
     assert mock.last.captured_body == b"body"
 
 
-async def test_no_body_is_none_and_an_empty_one_is_no_body(mock: Mock):
+async def test_no_body_is_none_and_so_is_an_empty_one_unless_it_is_chunked(mock: Mock):
     mock.registry.post("http://api.example/", repeat=True)
     async with connect(mock.port) as wire:
         await wire.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\n\r\n")

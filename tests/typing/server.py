@@ -1,34 +1,35 @@
-"""How the server is used in a place of one's own, as a type checker sees it."""
+"""How the server package is used, as a type checker sees it."""
 
-from typing import Any, assert_type
+from typing import assert_type
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aiointercept_core import Registry, Reply, Response
-from aiointercept_server import AiointerceptRequest, Listener, Takeover, application
+from aiointercept_core import CloseConnection, Registry, Reply, Response, Stream, Upgrade, UpgradedConnection
+from aiointercept_server import AiointerceptRequest, Answer, Listener, application, ignore_retries, read_body_first
+
+HEADERS = CIMultiDictProxy(CIMultiDict[str]())
 
 
 async def answer(request: AiointerceptRequest) -> Reply:
+    if request.headers.get("Upgrade"):
+        return Upgrade(101, None, HEADERS, echo)
+    if request.path == "/echo":
+        return Stream(200, None, HEADERS, request.stream())
+    if not await request.receive():
+        return CloseConnection()
     assert_type(request.captured_body, bytes | None)
-    return Response(200, None, CIMultiDictProxy(CIMultiDict[str]()), b"")
+    assert_type(request.encoded_body, bytes | None)
+    return Response(200, None, HEADERS, b"")
+
+
+async def echo(connection: UpgradedConnection) -> None:
+    while data := await connection.receive():
+        await connection.send(data)
 
 
 async def no_answer(request: AiointerceptRequest) -> web.Response:
     return web.Response()
-
-
-class Owner:
-    """What a listener asks."""
-
-    def screen(self, request: AiointerceptRequest) -> Takeover | None:
-        return None
-
-    async def answer(self, request: AiointerceptRequest) -> Reply:
-        return await answer(request)
-
-    def abandon(self, request: AiointerceptRequest) -> None:
-        print(request.complete)
 
 
 def mounting() -> None:
@@ -38,9 +39,12 @@ def mounting() -> None:
     application(no_answer)  # type: ignore[arg-type]
 
 
-def listening(owner: Any) -> None:
-    listener = Listener(Owner(), https=True)
+def listening() -> None:
+    registry: Registry[AiointerceptRequest] = Registry()
+    wrapped: Answer = ignore_retries(read_body_first(registry.answer))
+    listener = Listener(wrapped, https=True)
     assert_type(listener.port, int)
     assert_type(listener.address("https"), tuple[str, int])
     listener.close().result(5)
-    Listener(answer)  # type: ignore[arg-type]
+    Listener(answer).close_soon(lambda: print("closed"))
+    Listener(no_answer)  # type: ignore[arg-type]

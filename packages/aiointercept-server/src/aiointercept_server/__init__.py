@@ -1,21 +1,12 @@
-"""A real aiohttp server for mock replies: HTTP in, a core request out; a core reply in, HTTP out.
+"""An aiohttp server for mock replies: it asks one async function, `answer(request)`, for the reply to each request.
 
-It asks one question of its owner, `answer(request) -> reply`, and knows no registry.
+Requests are `aiohttp.web.Request` objects; replies are the values of `aiointercept_core`.
 """
 
 from ._application import application
-from ._exchange import Answer, Owner, Takeover
+from ._handler import Answer, read_body_first
 from ._listener import Listener
 from ._request import AiointerceptRequest
-from ._wire import ClosedResponse, send_reply
+from ._retries import ignore_retries
 
-__all__ = [
-    "AiointerceptRequest",
-    "Answer",
-    "ClosedResponse",
-    "Listener",
-    "Owner",
-    "Takeover",
-    "application",
-    "send_reply",
-]
+__all__ = ["AiointerceptRequest", "Answer", "Listener", "application", "ignore_retries", "read_body_first"]

@@ -1,8 +1,9 @@
 """The listening sockets of one mock: one port for http origins, one for https origins, on loopback only.
 
-The port a request arrives on tells its scheme, so that no header has to.
+The port of a request tells its scheme, so that no header has to.
 """
 
+import asyncio
 import concurrent.futures
 import contextlib
 import functools
@@ -10,33 +11,40 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 
-from ._door import TURNS_TO_ABORT, Door
-from ._exchange import Owner
+from ._clock import sleep
+from ._handler import Answer
+from ._port import Port
 from ._thread import SERVER_THREAD
 
 __all__ = ["Listener"]
 
+# What is waited for between looking whether all connections are closed, in seconds. Aborted connections are closed
+# within a few loop iterations; the last wait is for handlers that do not end when they are cancelled.
+_CLOSING_PAUSES = 0, 0, 0, 0, 0.01
+
 
 class Listener:
-    """A mock's addresses, open from its making until `close()`, and served from when they are first asked for.
+    """A mock's addresses, open from the constructor until `close()`, served by one thread for the whole process.
 
-    `owner` is asked about every request, on the server's thread. `https` opens the port for https origins too.
+    `answer` is asked about each request as soon as its head has arrived, on the server's thread. `https` opens the
+    port for https origins at once, and not when its address is first asked for.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, owner: Owner, *, https: bool = False) -> None:
-        self._owner = owner
-        self._arrivals = SERVER_THREAD.arrivals()
+    def __init__(self, answer: Answer, *, https: bool = False) -> None:
+        self._answer: Answer | None = answer
+        self._loop = SERVER_THREAD.loop()
         self._lock = threading.Lock()
-        self._doors: dict[tuple[str, socket.AddressFamily], Door] = {}
-        self._closed = False
-        # Who is told when all is closed; nobody any more once it is.
-        self._waiting: list[Callable[[], object]] | None = []
-        SERVER_THREAD.open.add(self)
+        self._ports: list[Port] = []
+        self._addresses: dict[tuple[str, int], tuple[str, int]] = {}
+        self._on_closed: list[Callable[[], object]] = []
+        self._is_closing = self._is_closed = False
+        self._closing: asyncio.Task[None] | None = None
+        SERVER_THREAD.listeners.add(self)
         try:
             for scheme in ("http", "https") if https else ("http",):
-                self._doors[scheme, socket.AF_INET] = Door(owner, scheme, socket.AF_INET, self._arrivals)
+                self.address(scheme)
         except BaseException:
             self.close()
             raise
@@ -47,109 +55,89 @@ class Listener:
         return self.address("http")[1]
 
     def address(self, scheme: str, family: int = socket.AF_UNSPEC) -> tuple[str, int]:
-        """Return host and port for origins of `scheme`, for a client that is bound to `family`.
+        """Return host and port for origins of `scheme`, for a client whose connections are of address family `family`.
 
-        The first client that can only do IPv6 has a port opened on `::1`; `OSError` where there is none.
+        A port on `::1` is opened when an address for `socket.AF_INET6` is first asked for. Raises `OSError` if a port
+        has to be opened and cannot be.
         """
         key = scheme, socket.AF_INET6 if family == socket.AF_INET6 else socket.AF_INET
-        door = self._doors.get(key)
-        if door is None or not door.serves:
-            door = self._serve(*key)
-        return door.address
-
-    def serve(self) -> None:
-        """Serve what is open, though nobody has asked for its address."""
-        for scheme, family in list(self._doors):
-            self.address(scheme, family)
+        address = self._addresses.get(key)
+        return self._open(*key) if address is None else address
 
     def close(self) -> "concurrent.futures.Future[None]":
-        """Close all sockets and abort all connections; the future is done when nothing is left of them.
+        """Close all sockets and abort all connections; the future is done when none is left.
 
-        Closing again does nothing and returns a future of the same end.
+        Closing again does nothing and returns a future that is done at the same time.
         """
         closed: concurrent.futures.Future[None] = concurrent.futures.Future()
-        # A future that runs cannot be cancelled by whoever stops waiting for it.
+        # A running future cannot be cancelled by a caller who stops waiting for it.
         closed.set_running_or_notify_cancel()
-        self.begin_closing(functools.partial(closed.set_result, None))
+        self.close_soon(functools.partial(closed.set_result, None))
         return closed
 
-    def begin_closing(self, then: Callable[[], object], also: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Close as `close()` does, and call `then` when nothing is left, on the server's thread or this one.
+    def close_soon(self, on_closed: Callable[[], object], cleanup: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Close as `close()` does, and call `on_closed` when no connection is left, on the server's thread or this one.
 
-        `also` is awaited before that, on the server's loop, where this is the first call.
+        `cleanup` is awaited before that, on the server's loop, if this is the first call that closes.
         """
         with self._lock:
-            begins, self._closed = not self._closed, True
-            is_over = self._waiting is None
-            if self._waiting is not None:
-                self._waiting.append(then)
-        if is_over:
-            then()
-        elif begins:
-            self._begin(also)
+            is_first, self._is_closing = not self._is_closing, True
+            is_closed = self._is_closed
+            if not is_closed:
+                self._on_closed.append(on_closed)
+        if is_closed:
+            on_closed()
+        elif is_first and SERVER_THREAD.is_running(self._loop):
+            self._loop.call_soon_threadsafe(self._start_closing, cleanup)
+        elif is_first:
+            # The interpreter ends, or this is a forked child: the loop does not run.
+            for port in self._ports:
+                port.close_socket()
+            self._finish_closing()
 
-    def _serve(self, scheme: str, family: socket.AddressFamily) -> Door:
-        """Return the door for a client, which is served from now on, and opened where there was none."""
+    def _open(self, scheme: str, family: socket.AddressFamily) -> tuple[str, int]:
         with self._lock:
-            door = self._doors.get((scheme, family))
-            if self._closed:
-                if door is None:
-                    raise OSError("expected a mock that runs, this one is stopped: it opens no port any more")
-                return door
-            if not SERVER_THREAD.runs(self._arrivals):
+            if (address := self._addresses.get((scheme, family))) is not None:
+                return address
+            if self._answer is None or self._is_closing:
+                raise OSError(f"the mock is stopped: it cannot open a port for {scheme} origins")
+            if not SERVER_THREAD.is_running(self._loop):
                 raise OSError(
-                    "expected the process that started the mock, this is a forked child, in which nobody would "
-                    "serve another port; start a mock in the child"
+                    f"the mock was started in the parent process: it cannot open a port for {scheme} origins in this "
+                    "forked child; start another mock here"
                 )
-            if door is None:
-                door = self._doors[scheme, family] = Door(self._owner, scheme, family, self._arrivals)
-            if not door.serves:
-                door.serve()
-        return door
+            port = Port(self._answer, scheme, family, self._loop)
+            self._ports.append(port)
+            self._addresses[scheme, family] = port.address
+            return port.address
 
-    def _begin(self, also: Callable[[], Awaitable[None]] | None) -> None:
-        is_served = also is not None or any(door.serves for door in self._doors.values())
-        if is_served and SERVER_THREAD.runs(self._arrivals):
-            self._arrivals.loop.call_soon_threadsafe(self._close_doors, also)
-            return
-        # Nobody has asked for an address, the interpreter ends, or this is a forked child, in which nobody serves.
-        for door in self._doors.values():
-            door.drop()
-        self._end()
+    def _start_closing(self, cleanup: Callable[[], Awaitable[None]] | None) -> None:
+        self._closing = self._loop.create_task(self._close(cleanup))
 
-    def _close_doors(self, also: Callable[[], Awaitable[None]] | None) -> None:
-        # A door that fails to close keeps no other open.
-        for door in self._doors.values():
-            with contextlib.suppress(Exception):
-                door.close()
-        self._go_on_closing(also, TURNS_TO_ABORT)
+    async def _close(self, cleanup: Callable[[], Awaitable[None]] | None) -> None:
+        try:
+            for port in self._ports:
+                # A port that fails to close keeps no other open.
+                with contextlib.suppress(Exception):
+                    port.close()
+            for pause in _CLOSING_PAUSES:
+                if not any(port.is_busy for port in self._ports):
+                    break
+                await sleep(pause)
+            if cleanup is not None:
+                await cleanup()
+        finally:
+            self._finish_closing()
 
-    def _go_on_closing(self, also: Callable[[], Awaitable[None]] | None, turns: int) -> None:
-        """Let what is left end by itself within so many turns of the loop, or else end it."""
-        is_busy = any(door.is_busy for door in self._doors.values())
-        if is_busy and turns:
-            self._arrivals.loop.call_soon(self._go_on_closing, also, turns - 1)
-        elif is_busy or also is not None:
-            task = self._arrivals.loop.create_task(self._finish_closing(also))
-            task.add_done_callback(lambda _: self._end())
-        else:
-            self._end()
-
-    async def _finish_closing(self, also: Callable[[], Awaitable[None]] | None) -> None:
-        for door in self._doors.values():
-            with contextlib.suppress(Exception):
-                await door.clear()
-        if also is not None:
-            await also()
-
-    def _end(self) -> None:
-        # They refer to their owner, and it to this: all of it would wait for the garbage collector, with all that was
-        # received.
-        del self._owner
-        for door in self._doors.values():
-            door.let_go()
-        SERVER_THREAD.open.discard(self)
+    def _finish_closing(self) -> None:
+        # The answer function is a part of the mock, which refers to this listener: without the reference back, a
+        # stopped mock and all that it has received is freed without the garbage collector.
+        self._answer = None
+        self._ports = []
+        self._closing = None
+        SERVER_THREAD.listeners.discard(self)
         with self._lock:
-            waiting, self._waiting = self._waiting, None
-        for then in waiting or ():
-            then()
+            self._is_closed = True
+            on_closed, self._on_closed = self._on_closed, []
+        for call in on_closed:
+            call()

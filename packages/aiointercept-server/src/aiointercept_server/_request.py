@@ -1,14 +1,13 @@
-"""The recorded request: a real `aiohttp.web.Request` whose body stays readable for good."""
+"""The received request: an `aiohttp.web.Request` whose body stays readable."""
 
 import asyncio
 import contextlib
-import functools
 import io
-import sys
-from collections.abc import AsyncGenerator, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
+from aiohttp import EMPTY_PAYLOAD, BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
@@ -16,95 +15,97 @@ from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
 
-from ._wire_url import wire_url
+from ._urls import request_url
+from ._writer import write_continue
 
 __all__ = ["AiointerceptRequest"]
 
+# `content` is fed in pieces of so many bytes.
 _PIECE = 2**16
 
-# How many distinct sets of header fields are remembered as text.
-_HEADS = 256
-
-# A body that is announced with so many bytes at most is kept in the pieces in which it came until somebody reads it,
-# which most do not, and to fill fresh memory is what takes longest. A larger one is held once, whoever reads it.
-_IN_PIECES = 2**26
+# A body with a Content-Length of so many bytes at most is kept in the pieces in which it arrived until it is read:
+# most bodies never are, and filling fresh memory is slow. A larger body, or one of unknown size, is held in one buffer,
+# because joining it when it is read would take its size twice.
+_KEPT_IN_PIECES = 2**26
 
 
 class AiointerceptRequest(web.Request):
-    """A received request, as sent by the client: nothing is added to it.
+    """A received request, exactly as the client sent it.
 
     `read()`, `text()`, `json()`, `post()`, `multipart()` and `content` work after the reply and after the mock was
-    stopped, any number of times.
+    stopped, any number of times, on any event loop.
 
-    For the owner of the server: it may set `url` where it knows it better than the wire tells (`url_was_told` says
-    that it did), and keep what it knows of the client in `origin`.
+    An answer function reads the body with `receive()` or `stream()`, and may set `url` where it knows the URL that the
+    client asked for.
     """
 
-    ATTRS = web.Request.ATTRS | frozenset(
-        {
-            "_asked_url",
-            "_canonical_url",
-            "_client_max_fields",
-            "_decoded_body",
-            "_kwargs",
-            "_received",
-            "_served_at",
-            "origin",
-            "url",
-            "url_was_told",
-        }
-    )
+    # aiohttp warns of other attributes in development mode; its master does not have this any more.
+    ATTRS = getattr(web.Request, "ATTRS", frozenset()) | {
+        "_canonical_url",
+        "_decoded_body",
+        "_kwargs",
+        "_received",
+        "_url",
+        "url",
+    }
 
-    # Of the class until they are set: thousands of requests may be kept.
-    _asked_url: URL | None = None
+    # Attributes of the class until they are set: thousands of requests may be kept.
     _canonical_url: URL | None = None
     _decoded_body: bytes | None = None
     _kwargs: dict[str, Any] | None = None
-    origin: Any = None
-    # Bytes, or the pieces of a large body until somebody reads it.
-    _received: bytes | list[bytes] | None = None
-    # Scheme and authority, for what the request itself does not tell; `None` where its connection knows them.
-    _served_at: tuple[str, str] | None = None
-    url_was_told = False
+    _received: list[bytes] | io.BytesIO | bytes | None = None
+    _url: URL | None = None
 
     if TYPE_CHECKING:
-        # Said outright: mypy infers it of aiohttp too late to see that core's protocol is met.
+        # Spelt out: mypy infers the type of aiohttp's too late to see that this class is a `Request` of core.
         @property
         def method(self) -> str: ...
 
     @classmethod
     def adopt(cls, request: web.Request) -> "AiointerceptRequest":
-        """Make a request that an `aiohttp.web.Application` received one of this class, and return it."""
-        scheme = request.scheme
-        host, port = (request.get_extra_info("sockname") or ("localhost", 80))[:2]
-        # aiohttp warns of attributes of one's own, of which this is none.
-        object.__setattr__(request, "__class__", cls)
-        assert isinstance(request, cls)
-        request._served_at = scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        return request
+        """Return a request of this class for one that an `aiohttp.web.Application` received."""
+        adopted = cls(
+            request._message,
+            request.content,
+            request.protocol,
+            request.writer,
+            request.task,
+            asyncio.get_running_loop(),
+            state=dict(request),
+            scheme=request.scheme,
+            remote=request.remote,
+        )
+        adopted._match_info = request.match_info
+        # Now, because the address of the server is not known any more once the client has left.
+        adopted._url = adopted.url
+        return adopted
 
     @property
     def complete(self) -> bool:
-        """Whether its whole body has come; `False` for good where the client left before that."""
-        # What follows a CONNECT is no body but the traffic of a tunnel.
-        return self._payload is EMPTY_PAYLOAD or self._method == hdrs.METH_CONNECT
+        """Whether the whole body has been received; stays `False` if the client left before that."""
+        # After a CONNECT come the bytes of a tunnel, which are no body.
+        return self._payload is EMPTY_PAYLOAD or self.method == hdrs.METH_CONNECT
 
     @property
     def body_exists(self) -> bool:
         """Whether the request had a body."""
-        # aiohttp asks the stream, and keeps the answer in a dict that is empty otherwise.
         return self._received is not None or self._payload is not EMPTY_PAYLOAD
 
     @property
-    def ends(self) -> tuple[Any, Any]:
-        """The socket addresses of the client and of the server, each `None` where it is not known."""
-        return getattr(self._protocol, "ends", (None, None))
+    def peername(self) -> tuple[Any, ...] | None:
+        """The socket address of the client, `None` if it is not known."""
+        return _tuple_or_none(self.protocol.peername)
+
+    @property
+    def sockname(self) -> tuple[Any, ...] | None:
+        """The socket address of the server, `None` if it is not known."""
+        return _tuple_or_none(getattr(self.protocol, "sockname", None))
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The headers exactly as sent."""
-        # aiohttp's parser spells the names that it knows in its own way; the raw ones it leaves alone.
-        return _as_sent(self.raw_headers)
+        # aiohttp's parser changes the case of names that it knows, but not in the raw headers.
+        return CIMultiDictProxy(CIMultiDict([(_as_text(name), _as_text(value)) for name, value in self.raw_headers]))
 
     @property
     def scheme(self) -> str:
@@ -112,28 +113,18 @@ class AiointerceptRequest(web.Request):
         return self.url.scheme
 
     @property
-    def expects_continue(self) -> bool:
-        """Whether the client waits for a word before it sends the body."""
-        return (
-            hdrs.EXPECT in self._headers
-            and self._headers[hdrs.EXPECT].lower() == "100-continue"
-            and self.body_exists
-            and self.version >= HttpVersion11
-        )
-
-    @property
     def url(self) -> URL:
         """The URL as the client asked for it, with its original scheme."""
-        if self._asked_url is None:
-            scheme, authority = self._served_at or self._protocol.served_at  # type: ignore[attr-defined]
-            self._asked_url = wire_url(self.method, scheme, self._headers.get(hdrs.HOST) or authority, self.raw_path)
-        return self._asked_url
+        if self._url is None:
+            scheme, authority = self._default_origin()
+            host = self._raw_header(b"host") or authority
+            self._url = request_url(self.method, scheme, host, self.raw_path)
+        return self._url
 
     @url.setter
     def url(self, url: URL) -> None:
-        self._asked_url = url
-        self._canonical_url = None
-        self.url_was_told = True
+        self._url = url
+        self._canonical_url = self._kwargs = None
 
     @property
     def canonical_url(self) -> URL:
@@ -143,20 +134,31 @@ class AiointerceptRequest(web.Request):
         return self._canonical_url
 
     @property
-    def raw_body(self) -> bytes | None:
-        """The body as it came off the wire, `None` where the request had none."""
-        body = self._received
-        if isinstance(body, list):
-            body = self._received = b"".join(body)
-        return body
+    def encoded_body(self) -> bytes | None:
+        """The body as it was sent, with its content coding; `None` if the request had none."""
+        received = self._received
+        if isinstance(received, io.BytesIO):
+            # This copies nothing.
+            return received.getvalue()
+        if isinstance(received, list):
+            received[:] = [b"".join(received)]
+            return received[0]
+        return received
 
     @property
     def captured_body(self) -> bytes | None:
-        """The body, without its gzip or deflate content coding; `None` where the request had none."""
-        if self._decoded_body is None and (raw := self.raw_body) is not None:
-            codings = self._headers.getall(hdrs.CONTENT_ENCODING, ())
-            self._decoded_body = _decoded(raw, codings) if codings else raw
-        return self._decoded_body
+        """The body, decoded if its content coding is gzip or deflate; `None` if the request had none."""
+        if self._decoded_body is not None:
+            return self._decoded_body
+        body = self.encoded_body
+        if body is not None and (codings := self.headers.getall(hdrs.CONTENT_ENCODING, ())):
+            # A body that cannot be decoded is returned as it was sent.
+            with contextlib.suppress(ValueError):
+                decoded = decode_body(body, ",".join(codings))
+                body = body if decoded is None else decoded
+        if self.complete:
+            self._decoded_body = body
+        return body
 
     @property
     def body(self) -> bytes | None:
@@ -165,7 +167,7 @@ class AiointerceptRequest(web.Request):
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """What a callback gets: `headers`, `query` (`dict[str, list[str]]`), `json` and `data` (bytes or `None`)."""
+        """The arguments of a callback: `headers`, `query` (`dict[str, list[str]]`), `json`, `data` (bytes, `None`)."""
         if self._kwargs is None:
             self._kwargs = request_details(self)
         return self._kwargs
@@ -175,98 +177,106 @@ class AiointerceptRequest(web.Request):
         """The body as a stream, from its beginning."""
         body = self.captured_body or b""
         loop = asyncio.get_running_loop()
-        # Not over the connection that it came on: that one may have other requests by now, on another thread.
+        # Not over its connection: that may have other requests by now, on another thread.
         reader = StreamReader(BaseProtocol(loop), len(body) + 1, loop=loop)
-        # In pieces: a reader that takes back what it read too far copies the piece that it came from.
+        # In pieces: a reader that takes back what it has read too far copies the whole piece.
         for start in range(0, len(body), _PIECE):
             reader.feed_data(body[start : start + _PIECE])
         reader.feed_eof()
         return reader
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it comes off the wire and keep it as `raw_body`; raises what breaks it off."""
-        if self.complete:
-            return
-        incoming = self._payload
-        in_pieces = 0 < (self.content_length or 0) <= _IN_PIECES
-        pieces: list[bytes] = []
-        buffer = io.BytesIO()
-        try:
-            while piece := await incoming.readany():
-                if in_pieces:
-                    pieces.append(piece)
-                else:
-                    buffer.write(piece)
-                yield piece
-            # The stream is the larger part of a small request, and has nothing left to tell.
-            self._payload = EMPTY_PAYLOAD
-        finally:
-            # `getvalue` of a BytesIO does not copy.
-            self._received = pieces if in_pieces else buffer.getvalue()
-
     async def receive(self) -> bool:
-        """Read the whole body off the wire and return `complete`; raises only `asyncio.CancelledError`."""
-        if not self.receive_nowait():
-            # A client that left, or sent a body that cannot be parsed: what came before is what there is.
-            with contextlib.suppress(Exception):
-                async for _ in self.stream():
-                    pass
+        """Receive the whole body and return `complete`; raises only `asyncio.CancelledError`."""
+        with contextlib.suppress(Exception):
+            while await self._receive_piece():
+                pass
         return self.complete
 
-    def receive_nowait(self) -> bool:
-        """Take the body off the wire if it has come with its head, as small ones do, and return `complete`."""
-        if self.complete:
-            return True
-        payload = self._payload
-        if not payload.is_eof() or payload.exception() is not None:
-            return False
-        self._received = payload.read_nowait()
-        self._payload = EMPTY_PAYLOAD
-        return True
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it arrives, and keep it as `encoded_body`; raises if the client leaves or it is invalid."""
+        while piece := await self._receive_piece():
+            yield piece
 
     async def read(self) -> bytes:
-        """Return the body, `b""` where the request had none."""
+        """Return the body, `b""` if the request had none."""
         return self.captured_body or b""
 
     async def multipart(self) -> MultipartReader:
-        """Return a reader over the parts of the body, from the first."""
+        """Return a reader of the parts of the body, from the first."""
         return MultipartReader(self.headers, self.content)
 
     async def post(self) -> "MultiDictProxy[str | bytes | bytearray | web.FileField]":
-        """Return the fields of a form; its files are in memory, and new ones at each call."""
-        # aiohttp reads files in an executor of this loop: the caller's, not the server's, which may be gone.
-        loop = self._loop = asyncio.get_running_loop()
-        # A mock sets no limit that the real service might not have.
-        self._client_max_size, self._client_max_fields = sys.maxsize, 0
-        form = await super().post()
-        # aiohttp closes the files of a form that it remembers once the reply is sent.
-        self._post = None
+        """Return the fields of a form; its files are in memory, and new objects at each call."""
         fields: MultiDict[str | bytes | bytearray | web.FileField] = MultiDict()
-        for name, value in form.items():
-            if isinstance(value, web.FileField):
-                # Nobody closes the temporary file that aiohttp has made.
-                file = await loop.run_in_executor(None, _in_memory, value.file)
-                value = web.FileField(value.name, value.filename, file, value.content_type, value.headers)  # noqa: PLW2901
-            fields.add(name, value)
+        if self.method not in self.POST_METHODS:
+            return MultiDictProxy(fields)
+        if self.content_type == "multipart/form-data":
+            async for part in await self.multipart():
+                if not isinstance(part, BodyPartReader) or part.name is None:
+                    raise ValueError("the form cannot be read: each part of its body must have a name and one value")
+                fields.add(part.name, await _form_value(part))
+        elif self.content_type in ("", "application/x-www-form-urlencoded"):
+            charset = self.charset or "utf-8"
+            text = (await self.read()).rstrip().decode(charset)
+            fields.extend(parse_qsl(text, keep_blank_values=True, encoding=charset))
         return MultiDictProxy(fields)
 
+    async def _receive_piece(self) -> bytes:
+        """Return the next bytes of the body after keeping them, `b""` at the end."""
+        if self.complete:
+            return b""
+        if self._received is None:
+            self._received = [] if 0 < (self.content_length or 0) <= _KEPT_IN_PIECES else io.BytesIO()
+            if self._expects_continue():
+                await write_continue(self.writer)
+        piece = await self._payload.readany()
+        received = self._received
+        if not piece:
+            # The stream takes most of the memory of a small request, and is of no use any more.
+            self._payload = EMPTY_PAYLOAD
+            if isinstance(received, list) and len(received) == 1:
+                self._received = received[0]
+        elif isinstance(received, list):
+            received.append(piece)
+        elif isinstance(received, io.BytesIO):
+            received.write(piece)
+        return piece
 
-def _in_memory(file: IO[bytes]) -> Any:
-    with file:
-        return io.BytesIO(file.read())
+    def _default_origin(self) -> tuple[str, str]:
+        """Return the scheme, and the authority for a request without a Host header."""
+        origin: tuple[str, str] | None = getattr(self.protocol, "default_origin", None)
+        if origin is not None:
+            return origin
+        host, port = (self.get_extra_info("sockname") or ("localhost", 80))[:2]
+        return super().scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _expects_continue(self) -> bool:
+        """Tell whether the client waits for `100 Continue` before it sends the body."""
+        return self.version >= HttpVersion11 and (self._raw_header(b"expect") or "").lower() == "100-continue"
+
+    def _raw_header(self, name: bytes) -> str | None:
+        """Return the first header called `name`, in lower case; `headers` would convert all of them."""
+        for field, value in self.raw_headers:
+            if field.lower() == name:
+                return _as_text(value)
+        return None
 
 
-# Callbacks and assertions look at the headers of many requests that are alike.
-@functools.lru_cache(maxsize=_HEADS)
-def _as_sent(fields: tuple[tuple[bytes, bytes], ...]) -> CIMultiDictProxy[str]:
-    text = functools.partial(str, encoding="utf-8", errors="surrogateescape")
-    return CIMultiDictProxy(CIMultiDict([(text(name), text(value)) for name, value in fields]))
+async def _form_value(part: BodyPartReader) -> str | bytes | bytearray | web.FileField:
+    """Return the value of one part of a multipart form."""
+    data = await part.read(decode=True)
+    content_type = part.headers.get(hdrs.CONTENT_TYPE)
+    if part.filename:
+        content_type = content_type or "application/octet-stream"
+        return web.FileField(part.name or "", part.filename, io.BytesIO(data), content_type, part.headers)
+    if content_type is None or content_type.startswith("text/"):
+        return data.decode(part.get_charset(default="utf-8"))
+    return data
 
 
-def _decoded(body: bytes, codings: Sequence[str]) -> bytes:
-    try:
-        decoded = decode_body(body, ",".join(codings))
-    except ValueError:
-        # Not encoded as its header says: what came is the truth.
-        return body
-    return body if decoded is None else decoded
+def _as_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _tuple_or_none(address: object) -> tuple[Any, ...] | None:
+    return address if isinstance(address, tuple) else None

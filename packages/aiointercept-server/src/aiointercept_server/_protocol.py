@@ -1,0 +1,234 @@
+"""aiohttp's server-side connections, extended: any request method, wide limits, no errors for what is not HTTP."""
+
+import asyncio
+import functools
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, http_parser, web
+from yarl import URL
+
+from ._request import AiointerceptRequest
+
+__all__ = ["Connection", "Server"]
+
+logger = logging.getLogger("aiointercept")
+
+# As wide as those of any real service: a mock must not be the one that refuses a request.
+_LIMITS: dict[str, Any] = {"max_line_size": 2**24, "max_field_size": 2**24, "max_headers": 2**16}
+_OPTIONS: dict[str, Any] = {
+    **_LIMITS,
+    "access_log": None,
+    "auto_decompress": False,
+    "keepalive_timeout": 3600.0,
+    "lingering_time": 0.0,
+    "tcp_keepalive": False,
+}
+
+_READ_SIZE = 2**16
+
+# aiohttp does not promise this name, nor those in `Connection._swap_parser`. Without one of them, methods that the
+# compiled parser does not know are answered with status 400, and everything else works.
+_PythonParser: Any = getattr(http_parser, "HttpRequestParserPy", None)
+
+_KNOWN_METHODS = tuple(f"{method} ".encode() for method in hdrs.METH_ALL)
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za-z0-9+\-.]*://)")
+
+
+class Connection(web.RequestHandler):
+    """One client's connection to `server`, which is `None` once the connection is lost.
+
+    `payload` is the body of the latest request, `None` before the first; `default_origin` the scheme and the authority
+    of URLs whose request does not tell them.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_compiled_parser",
+        "_expecting_request",
+        "_is_upgraded",
+        "_open_transport",
+        "_task",
+        "default_origin",
+        "payload",
+        "server",
+        "sockname",
+    )
+
+    def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop, default_origin: tuple[str, str]) -> None:
+        super().__init__(server, loop=loop, **_OPTIONS)
+        self.server: Server | None = server
+        self.default_origin = default_origin
+        self.payload: StreamReader | None = None
+        # Older releases of aiohttp keep the client's address only.
+        self.sockname: Any = None
+        # Whether the next bytes begin a request, unless they belong to the body of the latest.
+        self._expecting_request = True
+        self._is_upgraded = False
+        self._compiled_parser: Any = None
+        # aiohttp drops its own reference before what is written has been sent.
+        self._open_transport: asyncio.BaseTransport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start_request(self, payload: StreamReader, task: "asyncio.Task[None]") -> None:
+        """Note that `task`, which handles all requests of the connection, begins one that has `payload` as its body."""
+        self.payload = payload
+        self._task = task
+        self._expecting_request = True
+
+    def abort(self) -> None:
+        """Close the connection without sending what is left, and cancel the handling of its request."""
+        if isinstance(self._open_transport, asyncio.Transport):
+            self._open_transport.abort()
+        self._cancel_task()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport and its address."""
+        self._open_transport = transport
+        self.sockname = transport.get_extra_info("sockname")
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Cancel the handling of the request, unless it is upgraded: then it finds the end by reading."""
+        super().connection_lost(exc)
+        # Recorded requests refer to this connection, and the server to the mock.
+        self.server = self._open_transport = self._compiled_parser = None
+        if not self._is_upgraded:
+            self._cancel_task()
+
+    def set_parser(self, *args: Any) -> None:
+        """Have the received bytes handed to a parser that does not read HTTP."""
+        self._is_upgraded = True
+        super().set_parser(*args)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse `data`, including what aiohttp's parser cannot."""
+        if self._is_upgraded:
+            super().data_received(data)
+            return
+        # The body that `data` belongs to, if there is one.
+        payload = self.payload
+        if payload is EMPTY_PAYLOAD or (payload is not None and payload.is_eof()):
+            payload = None
+        try:
+            if data and self._expecting_request and payload is None:
+                self._expecting_request = False
+                if self._compiled_parser is not None or not data.startswith(_KNOWN_METHODS):
+                    self._choose_parser(data)
+            super().data_received(data)
+        except Exception as exc:
+            # asyncio would report it as a fatal error of the server.
+            _warn_of_client(exc)
+            self.force_close()
+        if payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
+            # A message after a body that has not ended is the parser's report of an error in the body. The parser does
+            # not report it to readers of the body.
+            payload.set_exception(web.RequestPayloadError("the rest of the body is invalid"))
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the response to an invalid request; a client's mistake is not logged as an error of the server."""
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        _warn_of_client(message or exc)
+        response = web.Response(status=status, text=message)
+        response.force_close()
+        return response
+
+    def _cancel_task(self) -> None:
+        # Once only: the task may have to clean up.
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    def _choose_parser(self, head: bytes) -> None:
+        """Have aiohttp's pure Python parser take `head` if the compiled parser would refuse its method."""
+        if head.startswith(_KNOWN_METHODS):
+            if self._compiled_parser is not None:
+                self._swap_parser(self._compiled_parser)
+                self._compiled_parser = None
+        elif self._compiled_parser is None and _PythonParser is not None and _REQUEST_LINE.match(head):
+            parser = _PythonParser(
+                self,
+                asyncio.get_running_loop(),
+                _READ_SIZE,
+                payload_exception=web.RequestPayloadError,
+                auto_decompress=False,
+                **_LIMITS,
+            )
+            self._compiled_parser = self._swap_parser(parser)
+
+    def _swap_parser(self, parser: Any) -> Any:
+        """Use `parser`, and return the one that was used."""
+        for name in ("_parser", "_request_parser"):
+            if used := getattr(self, name, None):
+                setattr(self, name, parser)
+                return used
+        return None
+
+
+class Server(web.Server):
+    """The connections of one listening socket; made and used on the running loop.
+
+    `default_origin` is the scheme and the authority of URLs whose request does not tell them.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        default_origin: tuple[str, str],
+    ) -> None:
+        self._running_loop = asyncio.get_running_loop()
+        self._default_origin = default_origin
+        self._is_aborted = False
+        super().__init__(handler, request_factory=functools.partial(_make_request, self._running_loop))
+
+    def __call__(self) -> Connection:
+        """Return the protocol of a new connection."""
+        return Connection(self, self._running_loop, self._default_origin)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Add a connection; abort it if it was accepted just before all were aborted."""
+        super().connection_made(handler, transport)
+        if self._is_aborted:
+            transport.abort()
+
+    def unused_connections(self) -> list[Connection]:
+        """Return the open connections on which no request has arrived yet."""
+        return [one for one in self.connections if isinstance(one, Connection) and one.payload is None]
+
+    def abort(self) -> None:
+        """Abort all connections, including those that are still being set up."""
+        self._is_aborted = True
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.abort()
+
+
+def _make_request(
+    loop: asyncio.AbstractEventLoop,
+    message: Any,
+    payload: StreamReader,
+    connection: Connection,
+    writer: Any,
+    task: "asyncio.Task[None]",
+    *_extra: Any,
+) -> AiointerceptRequest:
+    connection.start_request(payload, task)
+    try:
+        return AiointerceptRequest(message, payload, connection, writer, task, loop)
+    except ValueError:
+        # The parser let a target through that makes no URL.
+        return AiointerceptRequest(message._replace(url=URL("/")), payload, connection, writer, task, loop)
+
+
+def _warn_of_client(mistake: object) -> None:
+    # aiohttp's message has several lines and may hold everything that was sent.
+    logger.warning("a client sent an invalid HTTP request: %.200s", " ".join(str(mistake).split()))

@@ -1,0 +1,110 @@
+"""Recognising a request as aiohttp's own retry of one whose connection was closed.
+
+aiohttp sends an idempotent request a second time after a disconnect. For the caller that is one call, so it has to be
+one recorded request. Two cases cannot be told apart on the wire: many identical calls at the same time, and a session
+that does not retry (its next identical call within a second is taken for the retry).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+from weakref import WeakSet
+
+from aiohttp import hdrs
+
+from aiointercept_core import CloseConnection, Reply
+
+from ._handler import Answer
+from ._protocol import Connection
+from ._request import AiointerceptRequest
+
+__all__ = ["ignore_retries"]
+
+# aiohttp retries at once; an identical request that comes later is another call. In seconds.
+_RETRY_WINDOW = 1.0
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+_Target: TypeAlias = tuple[object, ...]
+
+
+def ignore_retries(answer: Answer) -> Answer:
+    """Return an answer function that does not ask `answer` about aiohttp's own retries.
+
+    A retry is received and its connection is closed, as that of the request before it was.
+    """
+    closes = _Closes()
+
+    async def answer_first_attempt(request: AiointerceptRequest) -> Reply:
+        if closes.pop_retried(request):
+            await request.receive()
+            return CloseConnection()
+        reply = await answer(request)
+        if isinstance(reply, CloseConnection):
+            closes.add(request)
+        return reply
+
+    return answer_first_attempt
+
+
+@dataclass(slots=True, eq=False)
+class _Close:
+    """A request whose connection was closed, and the connections that were open and unused at that time.
+
+    The references to connections are weak: they lead to the mock, and a timer refers to this.
+    """
+
+    target: _Target
+    unused: "WeakSet[Connection]"
+    timer: asyncio.TimerHandle | None = None
+
+
+class _Closes:
+    """The closed connections whose request aiohttp may retry. Used on the server's loop only."""
+
+    def __init__(self) -> None:
+        self._by_target: dict[_Target, list[_Close]] = {}
+
+    def add(self, request: AiointerceptRequest) -> None:
+        """Remember that the connection of `request` is closed instead of answered, if aiohttp would retry it."""
+        connection = request.protocol
+        # A client that has left does not retry.
+        if request.transport is None or not isinstance(connection, Connection) or connection.server is None:
+            return
+        # A chunked body comes from a generator, which aiohttp cannot send again.
+        headers = request.headers
+        if request.method not in _IDEMPOTENT or hdrs.TRANSFER_ENCODING in headers or not _looks_like_aiohttp(headers):
+            return
+        close = _Close(_target(request), WeakSet(connection.server.unused_connections()))
+        close.timer = asyncio.get_running_loop().call_later(_RETRY_WINDOW, self._forget, close)
+        self._by_target.setdefault(close.target, []).append(close)
+
+    def pop_retried(self, request: AiointerceptRequest) -> bool:
+        """Tell whether `request` is the retry of one that was closed; each close has one retry."""
+        if not self._by_target:
+            return False
+        for close in self._by_target.get(_target(request), ()):
+            # A connection that was waiting for its first request at that time belongs to another call.
+            if request.protocol not in close.unused:
+                self._forget(close)
+                return True
+        return False
+
+    def _forget(self, close: _Close) -> None:
+        if close.timer is not None:
+            close.timer.cancel()
+        closes = self._by_target[close.target]
+        closes.remove(close)
+        if not closes:
+            del self._by_target[close.target]
+
+
+def _target(request: AiointerceptRequest) -> _Target:
+    return request.sockname, request.method, request.raw_path, request.headers.get(hdrs.HOST)
+
+
+def _looks_like_aiohttp(headers: Mapping[str, str]) -> bool:
+    if "aiohttp/" in headers.get(hdrs.USER_AGENT, ""):
+        return True
+    return hdrs.CONNECTION not in headers and headers.get(hdrs.ACCEPT_ENCODING, "").startswith("gzip, deflate")

@@ -1,0 +1,245 @@
+"""Replies on the wire: everything that writes HTTP.
+
+The head is written here and not by `web.Response`, because a mock sends what was registered: `web.Response` drops or
+corrects headers that the reply to a HEAD request, or one with status 204 or 304, may have.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterable
+from email.utils import formatdate
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import HttpVersion11
+from multidict import CIMultiDict
+
+from aiointercept_core import CloseConnection, Reply, Response, Stream, Upgrade, error_response, format_error
+
+from ._clock import now, sleep
+from ._upgrade import RawConnection
+
+__all__ = ["write_continue", "write_reply"]
+
+logger = logging.getLogger("aiointercept")
+
+# A larger body is not copied to join it to its head, and is sent in pieces: a transport copies what the socket does not
+# take at once, and nothing else runs meanwhile. In bytes.
+_JOINED_BODY = 64 * 1024
+_PIECE = 2 * 1024 * 1024
+
+# How long the head of a stream waits for the first chunk, in seconds.
+_FIRST_CHUNK_GRACE = 0.1
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_LINGER = "hh" if sys.platform == "win32" else "ii"
+
+
+class _WrittenResponse(web.StreamResponse):
+    """A response that is on the wire already, so that aiohttp writes nothing."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._stays_open = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        return self._stays_open
+
+    @property
+    def prepared(self) -> bool:
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write nothing."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Write nothing."""
+
+
+async def write_continue(writer: AbstractStreamWriter) -> None:
+    """Tell a client that waits before it sends its body to send it."""
+    await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """Write the whole `reply` to `request`, and return a response that tells aiohttp whether the connection stays open.
+
+    A reply that fails, such as a stream whose iterable raises, becomes an error reply as long as nothing is written.
+    """
+    if isinstance(reply, CloseConnection):
+        return _close_connection(request)
+    head = _Head(request, reply)
+    try:
+        if isinstance(reply, Response):
+            await _write_response(head, reply)
+        elif isinstance(reply, Stream):
+            await _write_stream(head, reply)
+        else:
+            await _run_upgrade(head, reply)
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as exc:
+        transport = request.transport
+        has_left = transport is None or transport.is_closing()
+        if not (has_left and isinstance(exc, ConnectionError)):
+            logger.error("sending the reply to %s %s failed:\n%s", request.method, request.url, format_error(exc))
+        if transport is not None and not has_left:
+            if not head.is_written:
+                return await write_reply(request, error_response(exc))
+            if head.body_ends_with_connection:
+                _abort_with_reset(transport)
+        # Too late for another status: the client learns of the error from the missing rest of the body.
+        return _close_connection(request)
+    return _WrittenResponse(keep_alive=head.keep_alive)
+
+
+class _Head:
+    """Status line and headers of one reply, written once; `keep_alive` says whether the connection stays open."""
+
+    def __init__(self, request: web.BaseRequest, reply: Response | Stream | Upgrade) -> None:
+        self.request = request
+        self.writer = request.writer
+        self.is_written = False
+        self.is_bodiless = request.method == hdrs.METH_HEAD or reply.status in (204, 304)
+        self.body_ends_with_connection = False
+        # The connection is closed where a part of the request is not read, because the next request could not be found.
+        self.keep_alive = request.keep_alive and not request.can_read_body
+        self._reply = reply
+
+    async def write(self) -> None:
+        """Write the head; it is sent together with the first bytes of the body."""
+        if self.is_written:
+            return
+        reply, version = self._reply, self.request.version
+        headers = CIMultiDict(reply.headers)
+        if isinstance(reply, Upgrade):
+            self.keep_alive = False
+        else:
+            self._add_framing(reply, headers)
+            self._add_connection(headers)
+            if hdrs.DATE not in headers:
+                headers[hdrs.DATE] = formatdate(now(), usegmt=True)
+        reason = _REASONS.get(reply.status, "") if reply.reason is None else reply.reason
+        await self.writer.write_headers(f"HTTP/{version.major}.{version.minor} {reply.status:d} {reason}", headers)
+        # After what may fail: the error reply is written by the same writer.
+        if isinstance(reply, Stream) and not self.is_bodiless:
+            if hdrs.CONTENT_LENGTH in headers:
+                self.writer.length = int(headers[hdrs.CONTENT_LENGTH])
+            elif hdrs.TRANSFER_ENCODING in headers:
+                self.writer.enable_chunking()
+        self.is_written = True
+
+    def _add_framing(self, reply: Response | Stream, headers: CIMultiDict[str]) -> None:
+        """Have the head tell where the body ends."""
+        if self.is_bodiless:
+            # The reply to a HEAD request has the Content-Length that the reply to a GET would have.
+            length = len(reply.body) if isinstance(reply, Response) else 0
+            if length and self.request.method == hdrs.METH_HEAD and hdrs.TRANSFER_ENCODING not in headers:
+                headers.setdefault(hdrs.CONTENT_LENGTH, str(length))
+            return
+        headers.popall(hdrs.TRANSFER_ENCODING, None)
+        if isinstance(reply, Response):
+            headers[hdrs.CONTENT_LENGTH] = str(len(reply.body))
+        elif hdrs.CONTENT_LENGTH in headers:
+            pass
+        elif self.request.version >= HttpVersion11:
+            headers[hdrs.TRANSFER_ENCODING] = "chunked"
+        else:
+            self.body_ends_with_connection = True
+            self.keep_alive = False
+
+    def _add_connection(self, headers: CIMultiDict[str]) -> None:
+        """Have the head tell whether the connection stays open, unless the reply does."""
+        if hdrs.CONNECTION in headers:
+            if "close" in ",".join(headers.getall(hdrs.CONNECTION)).lower():
+                self.keep_alive = False
+        elif not self.keep_alive:
+            headers[hdrs.CONNECTION] = "close"
+        elif self.request.version < HttpVersion11:
+            headers[hdrs.CONNECTION] = "keep-alive"
+
+
+async def _write_response(head: _Head, reply: Response) -> None:
+    await head.write()
+    writer = head.writer
+    body = b"" if head.is_bodiless else reply.body
+    if len(body) > _JOINED_BODY:
+        writer.send_headers()
+        pieces = memoryview(body)
+        for start in range(0, len(body), _PIECE):
+            await writer.write(pieces[start : start + _PIECE])
+        body = b""
+    await writer.write_eof(body)
+
+
+async def _write_stream(head: _Head, reply: Stream) -> None:
+    writer = head.writer
+    if head.is_bodiless:
+        await _close_iterable(reply.body)
+        await head.write()
+        await writer.write_eof()
+        return
+    chunks = aiter(reply.body)
+    late_head = asyncio.ensure_future(_send_head_late(head))
+    try:
+        async for chunk in chunks:
+            if not isinstance(chunk, bytes | bytearray | memoryview):
+                raise TypeError(f"body: the async iterable must yield bytes, got {chunk!r}")
+            await head.write()
+            await writer.write(chunk)
+        await head.write()
+        if missing := writer.length:
+            raise ValueError(f"body: the async iterable ended {missing} bytes before its Content-Length")
+        await writer.write_eof()
+    finally:
+        late_head.cancel()
+        await _close_iterable(chunks)
+
+
+async def _send_head_late(head: _Head) -> None:
+    """Send the head if the first chunk takes long.
+
+    Before the head is sent, an error can still be answered with a status; but the body may be waiting for something
+    that the client does once it has the head.
+    """
+    await sleep(_FIRST_CHUNK_GRACE)
+    # An error shows again when the first chunk is written.
+    with contextlib.suppress(Exception):
+        await head.write()
+        head.writer.send_headers()
+
+
+async def _run_upgrade(head: _Head, reply: Upgrade) -> None:
+    await head.write()
+    head.writer.send_headers()
+    await reply.run(RawConnection(head.request))
+
+
+async def _close_iterable(body: AsyncIterable[bytes]) -> None:
+    """Close a generator, so that its `finally` runs now and not when it is freed."""
+    aclose = getattr(body, "aclose", None)
+    if aclose is not None:
+        with contextlib.suppress(Exception):
+            await aclose()
+
+
+def _close_connection(request: web.BaseRequest) -> web.StreamResponse:
+    """Close the connection of `request` once everything written is sent."""
+    request.protocol.force_close()
+    return _WrittenResponse(keep_alive=False)
+
+
+def _abort_with_reset(transport: asyncio.Transport) -> None:
+    """Abort a connection so that no client takes it for the regular end of a body."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        # To linger for 0 seconds makes the kernel send a reset when the socket is closed.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
+    transport.abort()
