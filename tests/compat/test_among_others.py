@@ -296,7 +296,7 @@ async def test_a_client_that_is_not_aiohttp():
         return CallbackResult(body=f"{url} {sorted(kwargs)}")
 
     with aioresponses() as m:
-        port = m._mock.server_port
+        port = m._running.address[1]
         for options in [{"body": "static"}, {"callback": echo}, {"callback": fail}, {"exception": OSError("none")}]:
             m.get(URL, **options)
 

@@ -175,7 +175,7 @@ def test_a_url_without_a_host_is_refused_where_it_is_registered(m, url):
 async def test_a_wrong_result_of_a_callback_is_told_to_the_caller(m):
     m.get(URL, callback=lambda url, **kwargs: {"status": 200})
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(TypeError, match="expected it to return a CallbackResult"):
+        with pytest.raises(TypeError, match="must return a CallbackResult"):
             await session.get(URL)
 
 

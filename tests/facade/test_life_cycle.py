@@ -89,9 +89,9 @@ async def test_what_stop_returns_may_be_awaited_twice():
 async def test_a_second_start_of_a_running_mock_is_refused_and_does_no_harm(external):
     async with aiointercept(external) as m:
         m.get(f"{m.server_url}/", payload=1)
-        with pytest.raises(RuntimeError, match=r"not running.*stop\(\)"):
+        with pytest.raises(RuntimeError, match=r"already running: call stop\(\)"):
             await m.start()
-        with pytest.raises(RuntimeError, match=r"not running.*stop\(\)"):
+        with pytest.raises(RuntimeError, match=r"already running: call stop\(\)"):
             async with m:
                 pass
         assert (await fetch(m.server_url)).json == 1
@@ -135,7 +135,7 @@ async def test_the_address_stays_readable_after_the_block():
 
 @pytest.mark.parametrize("name", ["server_host", "server_port", "server_url"])
 def test_there_is_no_address_before_the_first_start(name):
-    with pytest.raises(RuntimeError, match=r"was started.*start\(\)"):
+    with pytest.raises(RuntimeError, match=r"not started yet: .*start\(\)"):
         getattr(aiointercept(), name)
 
 
@@ -152,7 +152,7 @@ REGISTER = pytest.mark.parametrize("register", ["add", "get"])
 
 @REGISTER
 def test_registering_before_the_start_is_refused(register):
-    with pytest.raises(RuntimeError, match=r"running mock.*async with.*start\(\)"):
+    with pytest.raises(RuntimeError, match=r"not running: .*async with.*start\(\)"):
         getattr(aiointercept(), register)("http://api.example.com/")
 
 
@@ -160,7 +160,7 @@ def test_registering_before_the_start_is_refused(register):
 async def test_registering_after_the_stop_is_refused(register):
     async with aiointercept() as m:
         pass
-    with pytest.raises(RuntimeError, match=r"running mock.*async with.*start\(\)"):
+    with pytest.raises(RuntimeError, match=r"not running: .*async with.*start\(\)"):
         getattr(m, register)("http://api.example.com/")
 
 

@@ -75,9 +75,7 @@ async def test_an_unmatched_request_is_explained_without_resolving_its_host(url,
                 with pytest.raises(aiohttp.ServerDisconnectedError) as caught:
                     await session.request(method, url, data=b"body" if method == "POST" else None)
     text = str(caught.value)
-    assert text.startswith(
-        f"nothing registered matches {method} {url}; nearest: GET https://api.example/other (differs"
-    )
+    assert text.startswith(f"no route matches {method} {url}; nearest: GET https://api.example/other (differs")
     assert text in caplog.text
     assert names.asked == []
     assert (m.call_count, list(m.requests)) == (1, [(method, URL(url))])
@@ -88,7 +86,7 @@ async def test_an_unmatched_request_is_explained_without_resolving_its_host(url,
 
 async def test_a_mock_without_routes_answers_every_request():
     async with aiointercept(mock_external_urls=True) as m:
-        with pytest.raises(aiohttp.ServerDisconnectedError, match="nothing is registered"):
+        with pytest.raises(aiohttp.ServerDisconnectedError, match="no route is registered"):
             await fetch("https://nobody.example/")
         assert m.call_count == 1
 

@@ -124,7 +124,7 @@ def child(m):
     try:
         get("https://another.example.com/")
     except OSError as error:
-        assert "start a mock in the child" in str(error)
+        assert "start another mock here" in str(error)
     else:
         raise AssertionError("expected an error")
     # A mock of one's own has a thread of its own.

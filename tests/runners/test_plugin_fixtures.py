@@ -205,11 +205,11 @@ def test_what_a_marker_may_not_say(pytester):
     result.stdout.no_fnmatch_line("*_fixtures.py*")
     result.stdout.fnmatch_lines(
         [
-            "@pytest.mark.aiointercept: expected options among mock_external_urls, passthrough, *; got passthru, zeal",
-            "@pytest.mark.aiointercept: expected keyword arguments only, got *api.example.test*; write passthrough=*",
-            "@pytest.mark.aiointercept: expected options among *; got param",
-            "@pytest.mark.aiointercept: passthrough: expected it together with mock_external_urls=True*",
-            "@pytest.mark.aiointercept: passthrough: expected a host*",
+            "@pytest.mark.aiointercept: unknown option 'passthru'; did you mean 'passthrough'[?]",
+            "@pytest.mark.aiointercept: options must be keyword arguments, got *api.example.test*; write for example *",
+            "@pytest.mark.aiointercept: unknown option 'param'; *",
+            "@pytest.mark.aiointercept: passthrough has no effect without mock_external_urls=True*",
+            "@pytest.mark.aiointercept: passthrough: '//' is not a host*",
         ]
     )
 

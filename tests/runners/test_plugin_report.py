@@ -45,7 +45,7 @@ USED = [
     r"  GET  https://api\.example\.test/users         201     \d+\.\d\d ms  matched",
     r"  GET  https://api\.example\.test/users/closed  closed  \d+\.\d\d ms  matched",
     r"  GET  https://api\.example\.test/user          closed  \d+\.\d\d ms  not matched: nearest: .*/users.*",
-    r"registered and never used",
+    r"registered, but never used:",
     r"  POST https://api\.example\.test/never",
 ]
 
@@ -248,7 +248,7 @@ def test_setup(broken_at_first):
     # The errors come before the failures. What is registered and unused has its heading first.
     assert len(shown) == 6
     assert [line for lines in shown for line in lines if line.endswith("/never")]
-    assert shown[-1][1:2] == ["registered and never used"]
+    assert shown[-1][1:2] == ["registered, but never used:"]
 
 
 def test_several_mocks_in_order(run):
@@ -297,12 +297,12 @@ def test_a_long_url(aiointercept_mock):
     )
     many, mocks, long = sections(result)
     assert many[0].endswith("received 121 requests")
-    assert many[1] == "  (71 before these)"
+    assert many[1] == "  (71 earlier requests are left out)"
     assert len([line for line in many if "GET" in line]) == 50
     assert many[-1] == "  (and 70 more)"
     assert len(many) == 2 + 50 + 1 + 50 + 1
     assert len([line for line in mocks if "received" in line]) == 10
-    assert mocks[0] == "(mocks before these are left out)"
+    assert mocks[0] == "(earlier mocks are left out)"
     assert mocks[-1].endswith("/99")
     assert max(len(line) for line in [*many, *mocks, *long]) < 500
 

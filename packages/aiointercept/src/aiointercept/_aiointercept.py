@@ -304,7 +304,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         if self._running is not None:
             return self._running.address
         if self._last_address is None:
-            raise RuntimeError("the mock was not started yet: use `async with`, `with` or start()")
+            raise RuntimeError("the mock is not started yet: use `async with`, `with` or start()")
         return self._last_address
 
     def _warn_of_ip_address(self, url: URL) -> None:

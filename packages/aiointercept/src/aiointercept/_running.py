@@ -147,10 +147,14 @@ class RunningMock:
             record = self.registry.record(request, "forwarded to the real network")
             reply = await self._forward(request, client_request, None if request.complete else request.stream())
         else:
-            is_complete = await request.receive()
-            route = self._routing.reserved_route(request, client_request)
-            if not is_complete:
-                self.registry.record(request, "the client left before its whole body had come")
+            try:
+                await request.receive()
+            finally:
+                # A client that leaves cancels this task.
+                route = self._routing.reserved_route(request, client_request)
+                if not request.complete:
+                    self.registry.record(request, "the client left before its whole body had come")
+            if not request.complete:
                 return CloseConnection()
             record = self.registry.match(request, route)
             reply = await self._reply(record, client_request)
