@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.against import compare
 from benchmarks.driver import measure
 from benchmarks.environments import cache_folder, environment
 from benchmarks.pytest_run import PROCESSOR
@@ -24,6 +25,9 @@ def main() -> None:
     options = _options()
     tests = options.tests or (1000 if options.full else 100)
     runs = options.runs or (5 if options.full else 2)
+    if options.against:
+        compare(_ROOT, options.against, tests=tests, pairs=runs, callgrind=options.callgrind)
+        return
     results = measure(
         options.subjects,
         _chosen(options.only, options.full),
@@ -54,10 +58,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its chart")
     parser.add_argument("--rounds", type=int, help="how many rounds at least")
     parser.add_argument("--tests", type=int, help="how many tests a pytest run has")
-    parser.add_argument("--runs", type=int, help="how many pytest runs there are of each subject")
+    parser.add_argument("--runs", type=int, help="how many pytest runs there are of each subject, or pairs of them")
     parser.add_argument("--subjects", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS), help="which subjects")
     parser.add_argument("--only", help="a text that the names of the scenarios to be measured contain")
     parser.add_argument("--out", type=Path, default=cache_folder() / "latest", help="folder for all that is written")
+    parser.add_argument("--against", type=Path, help="compare only the pytest run, with that of a checkout (full path)")
+    parser.add_argument("--callgrind", action="store_true", help="with --against: count instructions, with valgrind")
     return parser.parse_args()
 
 

@@ -1,9 +1,11 @@
 """The benchmarks run: the floor and ours are measured for a moment, installing nothing and judging no time."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from benchmarks.against import compare
 from benchmarks.driver import measure
 from benchmarks.pytest_run import PROCESSOR, PYTEST_RUNS, WALL
 from benchmarks.report import SHOWN, page, tables
@@ -59,3 +61,12 @@ def test_a_pytest_run_is_measured_and_reported():
     assert all(value > 0 for one in results.measured for name in OWN for value in one.values[name])
     text = page(results, "chart.png")
     assert all(f"| {PYTEST_RUNS[name].title} |" in text for name in OWN)
+
+
+@needs_processor_time
+def test_a_checkout_is_compared_with_another():
+    told = []
+    root = Path(__file__).parents[2]
+    compare(root, root, tests=2, pairs=1, tell=told.append)
+
+    assert [line.partition(":")[0] for line in told] == ["ours", "ours_external"]
