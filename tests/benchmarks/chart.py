@@ -10,25 +10,14 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from benchmarks.comparison import ratio
-from benchmarks.driver import Results
+from benchmarks.report import SHOWN
+from benchmarks.results import Results
 from benchmarks.subjects import SUBJECTS
 from benchmarks.targets import FLOOR
 
-_SCENARIOS = (
-    "sequential GET, keep-alive",
-    "sequential GET, https origin",
-    "50 GETs in flight",
-    "POST json + assert",
-    "life cycle",
-    "start + stop",
-    "fixture style",
-    "100 patterns registered",
-    "download of 1 MB",
-    "upload of 1 MB",
-)
 _COLOURS = ("#0b6e4f", "#4fb286", "#b23a48", "#e09f3e", "#6c757d", "#577590")
 
-# Where the axis ends. A bar that is cut off there has its figure beside it: one peer takes half a second to stop.
+# Where the axis ends. A bar that is cut off there has its figure beside it.
 _END = 4.0
 
 
@@ -38,7 +27,7 @@ def draw(results: Results, path: Path) -> None:
     height = 0.8 / max(1, len(subjects))
     figure, axes = plt.subplots(figsize=(10, 10))
     for place, (name, colour) in enumerate(zip(subjects, _COLOURS, strict=False)):
-        found = {row: ratio(results, scenario, name, FLOOR) for row, scenario in enumerate(_SCENARIOS)}
+        found = {row: ratio(results, scenario, name, FLOOR) for row, scenario in enumerate(SHOWN)}
         bars = {row: one for row, one in found.items() if one is not None}
         shift = (place - (len(subjects) - 1) / 2) * height
         axes.barh(
@@ -58,11 +47,11 @@ def draw(results: Results, path: Path) -> None:
                 axes.annotate(f"{one.median:.0f}", (_END, row + shift), (3, 0), textcoords="offset points", va="center")
     axes.set_xlim(0, _END)
     axes.axvline(1.0, color="black", linewidth=1)
-    axes.set_yticks(range(len(_SCENARIOS)), _SCENARIOS)
+    axes.set_yticks(range(len(SHOWN)), list(SHOWN))
     axes.invert_yaxis()
     axes.set_xlabel("time as a multiple of a bare aiohttp server's (the line at 1); shorter is faster")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110, metadata={"Software": None})
 

@@ -1,11 +1,12 @@
 """Numbers out of a run: ratios of paired rounds, medians, growth."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from benchmarks.driver import Measured, Results
+from benchmarks.results import Measured, Results
 
-__all__ = ["Ratio", "growth", "median_of", "ratio"]
+__all__ = ["Ratio", "growth", "median_of", "ratio", "ratio_of"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,13 @@ def ratio(results: Results, scenario: str, subject: str, base: str) -> Ratio | N
     measured = _find(results, scenario)
     if measured is None or not measured.values.get(subject) or not measured.values.get(base):
         return None
-    pairs = zip(measured.values[subject], measured.values[base], strict=True)
-    ratios = [one / other for one, other in pairs if other]
-    if not ratios:
-        return None
+    pairs = [pair for pair in zip(measured.values[subject], measured.values[base], strict=True) if pair[1]]
+    return ratio_of(pairs) if pairs else None
+
+
+def ratio_of(pairs: Iterable[tuple[float, float]]) -> Ratio:
+    """Return the ratio of the first to the second of each pair."""
+    ratios = [one / other for one, other in pairs]
     low, _, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
     return Ratio(median(ratios), low, high)
 

@@ -10,18 +10,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import environment
+from benchmarks.environments import environment, variables
+from benchmarks.pytest_run import measure_pytest_runs
+from benchmarks.results import Measured, Results
 from benchmarks.scenarios import Scenario
 from benchmarks.subjects import SUBJECTS
 
-__all__ = ["Measured", "Results", "measure"]
+__all__ = ["measure"]
 
 _TESTS = Path(__file__).parent.parent
+
+# All peers have what decides the time of a request or of a test in the version that ours has.
+_COMMON = ("aiohttp", "multidict", "yarl", "pytest", "pytest-asyncio")
 
 # What does not answer within this many seconds is killed.
 _TIMEOUT = 60.0
@@ -33,46 +37,12 @@ _FIGURES_SELDOM = 5
 _WARM_UP = 0.3
 
 
-@dataclass
-class Measured:
-    """One scenario: the values of each subject, one per round, or why there are none."""
-
-    scenario: str
-    unit: str
-    grows: str
-    values: dict[str, list[float]] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Results:
-    """All that a run has measured, and where."""
-
-    date: str
-    command: str
-    machine: str
-    versions: dict[str, str]
-    rounds: int
-    lives: int
-    measured: list[Measured]
-
-    def to_json(self) -> str:
-        """Return the results as text from which `from_json` makes them again."""
-        return json.dumps(asdict(self), indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Results":
-        """Return the results that `to_json` wrote."""
-        fields = json.loads(text)
-        measured = [Measured(**one) for one in fields.pop("measured")]
-        return cls(**fields, measured=measured)
-
-
 class _Worker:
     """A process that measures one subject; it can be begun anew, and is after it had to be killed."""
 
     def __init__(self, subject: str, python: Path) -> None:
         self._command = [str(python), "-m", "benchmarks.worker", subject]
+        self._variables = variables(python)
         self._process = self._start()
 
     def renew(self) -> None:
@@ -103,6 +73,7 @@ class _Worker:
         return subprocess.Popen(
             self._command,
             cwd=_TESTS,
+            env=self._variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Mocks log what nothing was registered for; nobody reads it, as in a test run that passes.
@@ -119,6 +90,8 @@ def measure(
     seconds: float,
     patience: float = 0.0,
     lives: int = 1,
+    tests: int = 0,
+    runs: int = 0,
     command: str = "",
     tell: Callable[[str], None] = print,
 ) -> Results:
@@ -128,28 +101,29 @@ def measure(
     Short rounds bring what is compared closer together, yet the first steps of a turn are slow, because the turns of
     others have emptied the caches. With several `lives` each scenario is measured by so many processes of each subject,
     one after the other: how memory is laid out is decided anew for each, and can be worth more than what is to be told
-    apart.
+    apart. With `runs` the pytest run of each subject, of so many `tests`, is measured so many times before.
     """
-    workers: dict[str, _Worker] = {}
+    pythons: dict[str, Path] = {}
     absent: dict[str, str] = {}
     versions = {name: importlib.metadata.version(name) for name in ("aiohttp", "aiointercept")}
-    # All peers have what decides the time of a request in the version that ours has.
-    common = [f"{name}=={importlib.metadata.version(name)}" for name in ("aiohttp", "multidict", "yarl")]
+    common = [f"{name}=={importlib.metadata.version(name)}" for name in _COMMON]
     versions["Python"] = platform.python_version()
     for name in subjects:
         requires = SUBJECTS[name].requires
         try:
-            python = environment([requires, *common, "pytest"]) if requires else Path(sys.executable)
+            python = environment([requires, *common]) if requires else Path(sys.executable)
         except subprocess.CalledProcessError as exc:
             absent[name] = "cannot be installed"
             tell(f"{SUBJECTS[name].title} cannot be installed:\n{exc.stderr}")
         else:
-            workers[name] = _Worker(name, python)
+            pythons[name] = python
             if requires:
                 peer, _, versions_of_peer = requires.partition("==")
-                versions[f"{peer} (P)" if peer in versions else peer] = versions_of_peer
-    measured = []
+                versions[f"{peer} of another project" if peer in versions else peer] = versions_of_peer
+    measured = measure_pytest_runs(pythons, tests=tests, runs=runs, tell=tell) if runs else []
+    workers: dict[str, _Worker] = {}
     try:
+        workers |= {name: _Worker(name, python) for name, python in pythons.items()}
         for scenario in scenarios:
             tell(scenario.name)
             measured.append(_measure(workers, scenario, rounds, seconds, patience, lives))
@@ -165,6 +139,8 @@ def measure(
         rounds=rounds,
         lives=lives,
         measured=measured,
+        tests=tests,
+        runs=runs,
     )
 
 

@@ -7,7 +7,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-__all__ = ["cache_folder", "environment"]
+__all__ = ["cache_folder", "environment", "variables"]
 
 
 def cache_folder() -> Path:
@@ -35,6 +35,18 @@ def environment(requirements: list[str]) -> Path:
             _call(str(python), "-m", "pip", "install", *requirements)
         complete.touch()
     return python
+
+
+def variables(python: Path) -> dict[str, str]:
+    """Return the environment variables for a process of `python`.
+
+    What changes how pytest runs or keeps Python from saving what it compiles is left out. PYTHONPATH is only for the
+    Python that runs this: it may lead to our packages, one of which has the name of a peer.
+    """
+    unset = {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONDONTWRITEBYTECODE"}
+    if python != Path(sys.executable):
+        unset.add("PYTHONPATH")
+    return {name: value for name, value in os.environ.items() if name not in unset}
 
 
 def _call(*command: str) -> None:

@@ -306,15 +306,15 @@ class Entry:
 
 
 SUBJECTS = {
-    "floor": Entry("bare aiohttp (F)", Floor),
+    "floor": Entry("bare aiohttp", Floor),
     "ours": Entry("aiointercept, server_url", lambda: Ours("aiointercept", "aiointercept", _PLUGIN)),
     "ours_external": Entry(
-        "aiointercept, mock_external_urls",
+        "aiointercept, redirected",
         lambda: Intercepting("aiointercept", "aiointercept", _PLUGIN, mock_external_urls=True),
     ),
     "namesake": Entry(
-        "aiointercept 1.0.0 (P)",
-        lambda: Intercepting("aiointercept", "aiointercept", mock_external_urls=True),
+        "aiointercept 1.0.0",
+        lambda: Intercepting("aiointercept", "aiointercept", "aiointercept.pytest_plugin", mock_external_urls=True),
         "aiointercept==1.0.0",
     ),
     "aioresponses": Entry(
