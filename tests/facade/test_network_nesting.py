@@ -94,7 +94,7 @@ async def test_an_outer_mock_that_covers_an_origin_answers_before_an_inner_one_t
             assert (outer.call_count, inner.call_count) == (1, 0)
             # An exhausted route covers its origin as well.
             assert (await session.get("https://a.example/known")).status == 200
-            with pytest.raises(aiohttp.ServerDisconnectedError, match="used up after 1 call"):
+            with pytest.raises(aiohttp.ServerDisconnectedError, match="it was registered for 1 call"):
                 await session.get("https://a.example/known")
             assert (outer.call_count, inner.call_count) == (3, 0)
 

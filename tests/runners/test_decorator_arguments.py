@@ -140,7 +140,7 @@ def method_without_room(self):
         (
             method_without_room,
             None,
-            r"^method_without_room\(\) has no parameter .*`def method_without_room\(self, m\)`",
+            r"^method_without_room\(\) has .*`def method_without_room\(self, m\)`",
         ),
         (last, "other", r"param='other' is no keyword argument of last\(a, b, m\)"),
         (positional_only, "m", "param='m' is no keyword argument of positional_only"),
