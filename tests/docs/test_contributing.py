@@ -1,20 +1,106 @@
-"""The page for contributors names files and commands that are there."""
+"""The page for contributors names modules, functions and commands that exist, and the way that a request really takes."""
 
+import ast
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "contributing.md").read_text("utf-8")
+MODULES = "## The modules"
+WAY = "## The way of one request"
+LAWS = "## The laws"
+PACKAGES = {
+    "aiointercept": "aiointercept",
+    "core": "aiointercept_core",
+    "dns": "aiointercept_dns",
+    "server": "aiointercept_server",
+}
+
+# Prints the functions of ours that one call runs, in the order in which each thread first calls them.
+TRACE = """
+import asyncio, json, pathlib, sys, threading
+
+import aiohttp
+
+from aiointercept import CallbackResult, aiointercept
+
+called = {}
 
 
-def test_every_module_that_is_named_is_there():
-    modules = {path.stem for path in ROOT.glob("packages/*/src/**/*.py")}
+def trace(frame, event, arg):
+    path = pathlib.Path(frame.f_code.co_filename)
+    if event == "call" and path.parent.name.startswith("aiointercept"):
+        name = f"{path.parent.name}.{path.stem}.{frame.f_code.co_name}"
+        called.setdefault(threading.current_thread().name, {})[name] = None
+
+
+async def main():
+    async with aiointercept(mock_external_urls=True) as m, aiohttp.ClientSession() as session:
+        m.get("https://api.example.com/", callback=lambda url, **kwargs: CallbackResult())
+        called.clear()
+        sys.setprofile(trace)
+        await session.get("https://api.example.com/")
+        sys.setprofile(None)
+
+
+threading.setprofile(trace)
+asyncio.run(main())
+print(json.dumps([list(names) for names in called.values()]))
+"""
+
+
+def section(start, end):
+    return PAGE[PAGE.index(start) : PAGE.index(end)]
+
+
+def steps():
+    """Return the functions of the way of one request, each once, as `package.module.function`."""
+    rows = re.findall(r"^\| \d+ \| (\w+) \| (.+?) \|", section(WAY, LAWS), re.MULTILINE)
+    named = [f"{PACKAGES[package]}.{name}" for package, names in rows for name in re.findall(r"`(.+?)`", names)]
+    return list(dict.fromkeys(named))
+
+
+def functions(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_the_modules_that_are_named_are_all_modules():
+    for package in (ROOT / "packages").iterdir():
+        row = re.search(rf"^\| `packages/{package.name}` \|(.*)$", section(MODULES, WAY), re.MULTILINE)[1]
+        folder = package / "src" / package.name.replace("-", "_")
+        modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+
+        assert set(re.findall(r"`(_\w+)`", row)) == modules
+
+
+def test_every_file_that_is_named_is_there():
     files = {f"{path.parent.name}/{path.name}" for path in ROOT.glob("packages/*/src/**/*.py")}
-    house = PAGE[PAGE.index("## The house") : PAGE.index("## The laws")]
 
-    assert set(re.findall(r"`(_[a-z_]+)`", house)) <= modules
     assert {f"{folder}/{name}" for folder, name in re.findall(r"`(aiointercept\w*)/(_\w+\.py)`", PAGE)} <= files
+
+
+def test_every_function_that_is_named_is_there():
+    ours = list(ROOT.glob("packages/*/src/**/*.py"))
+    known = {f"{path.stem}.{name}" for path in ours for name in functions(path)}
+    named = re.findall(r"`(_\w+\.\w+)`", section(WAY, LAWS))
+
+    assert len(named) > 15
+    assert set(named) <= known
+
+
+def test_a_request_takes_the_way_that_is_described():
+    done = subprocess.run([sys.executable, "-c", TRACE], capture_output=True, text=True, timeout=60, check=True)
+    threads = json.loads(done.stdout)
+    expected = steps()
+
+    assert set(expected) <= {name for names in threads for name in names}
+    for names in threads:
+        assert [name for name in names if name in expected] == [name for name in expected if name in names]
 
 
 def test_every_command_that_is_named_is_there():
