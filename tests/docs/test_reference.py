@@ -20,7 +20,13 @@ PAGES = {
 # In a message on the page, for what varies; in a message in the sources, for what is filled in.
 HOLE = "..."
 # Caught where they are raised: nobody ever reads them.
-INTERNAL = {"a part of the body that is none", "expected a URL with a host, got ..."}
+INTERNAL = {"the URL has no host: ..."}
+# What raises, or has others raise.
+RAISING = re.compile(
+    r"(Error|Exception|ExceptionGroup|\bkind|\.fail|\busage_error|\.set_exception|\.add_note)$|^logger\.\w+$"
+)
+# In front of each message about a marker.
+MARKER = "@pytest.mark.aiointercept: "
 
 
 @pytest.mark.parametrize("package", PAGES)
@@ -40,32 +46,44 @@ def test_every_public_member_of_the_mock_is_in_the_reference():
 
 
 def _messages():
-    """Yield what the sources raise or warn of, as text with holes."""
-    for path in sorted(ROOT.glob("packages/*/src/**/*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+    """Yield all texts of the sources, with holes."""
+    for _, tree, variables in _sources():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant | ast.JoinedStr) and (text := _text(node)):
+            if isinstance(node, ast.Constant | ast.JoinedStr) and (text := _text(node, variables)):
                 yield text
 
 
 def _raised():
     """Yield where the sources raise or warn, with the text given there."""
-    for path in sorted(ROOT.glob("packages/*/src/**/*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            function = ast.unparse(node.func)
-            if re.search(r"(Error|Exception|ExceptionGroup|\bkind|\.fail|\brefuse)$|^logger\.\w+$", function):
-                text = _text(node.args[0])
-                if text and len(_words(text)) >= 3 and text not in INTERNAL:
+    for path, tree, variables in _sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and node.args and RAISING.search(ast.unparse(node.func)):
+                text = _text(node.args[0], variables)
+                if text and len(_words(text.removeprefix(MARKER))) >= 3 and text not in INTERNAL:
                     yield f"{path.name}:{node.lineno}", text
 
 
-def _text(node):
-    if isinstance(node, ast.Constant):
-        return re.sub(r"%\w", HOLE, node.value) if isinstance(node.value, str) else None
+def _sources():
+    """Yield each module with the values of the variables that are assigned once in it."""
+    for path in sorted(ROOT.glob("packages/*/src/**/*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        assigned = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                assigned.setdefault(node.targets[0].id, []).append(node.value)
+        yield path, tree, {name: values[0] for name, values in assigned.items() if len(values) == 1}
+
+
+def _text(node, variables):
+    """Return the text that an expression stands for, on one line; `None` if it is not a text."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%[\d.]*\w", HOLE, node.value).replace("\n", " ")
     if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else HOLE for part in node.values)
+        return "".join(_text(part, variables) or HOLE for part in node.values)
+    if isinstance(node, ast.FormattedValue) and node.conversion == -1:
+        return _text(node.value, variables)
+    if isinstance(node, ast.Name) and node.id in variables:
+        return _text(variables[node.id], variables)
     return None
 
 
@@ -77,6 +95,7 @@ def _entries():
     page = (REFERENCE / "errors.md").read_text("utf-8")
     listed = re.findall(r"^`(.+)`\n:", page, re.MULTILINE)
     also = page[page.index("In `aiointercept.compat` the messages") :].split("\n\n")[0]
+    listed = [entry.removeprefix(MARKER) for entry in listed]
     return listed + [entry for entry in re.findall(r"`([^`]+)`", also) if len(_words(entry)) > 1]
 
 
@@ -86,11 +105,11 @@ def _pattern(entry):
 
 
 def test_every_entry_is_a_message_of_the_sources():
-    messages = "\n".join(text.replace("\n", " ") for text in _messages())
+    messages = "\n".join(_messages())
     unknown = []
     for entry in _entries():
         # A message may be put together from several texts; each of its parts is in one of them.
-        parts = [part.strip() for part in re.split(r"\.\.\.|, (?:got|as)\b", entry) if len(_words(part)) >= 2]
+        parts = [part.strip(" ;:") for part in re.split(r"\.\.\.|, (?:got|as)\b", entry) if len(_words(part)) >= 2]
         if not all(part in messages for part in parts):
             unknown.append(entry)
 
