@@ -28,8 +28,8 @@ OTHERS = ("aiohttp", "asyncio", "collections", "concurrent", "io", "multidict", 
 
 # What a name stands for that is not public, or leaves no trace of where it comes from.
 ALIASES = {
+    "ByteStream": "aiointercept_core.UpgradedConnection",
     "ClientHandlerType": "aiohttp.ClientHandlerType",
-    "Covers": "aiointercept_dns.Passthrough",
     "Key": "tuple[str, yarl.URL]",
     "Query": "yarl.Query",
     "ResolveResult": "aiohttp.abc.ResolveResult",
