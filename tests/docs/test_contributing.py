@@ -1,4 +1,4 @@
-"""The page for contributors names modules, functions and commands that exist, and the way that a request really takes."""
+"""The page for contributors names what exists, and the way that a request really takes."""
 
 import ast
 import json
