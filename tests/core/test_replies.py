@@ -6,22 +6,15 @@ from collections import UserDict
 from http import HTTPStatus
 
 import pytest
-import yarl
 from memory_client import AIORESPONSES_RULES, MemoryClient
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
+from multidict import CIMultiDict, MultiDict
 
 from aiointercept_core import (
     CallbackResult,
-    ExactURL,
     PlainRequest,
     Registry,
     Response,
-    Route,
     Stream,
-    Upgrade,
-    decode_body,
-    error_response,
-    format_error,
 )
 
 URL = "http://h.test/"
@@ -448,74 +441,3 @@ async def test_a_static_reply_is_built_once():
     first, second = [await registry.answer(PlainRequest("GET", URL)) for _ in range(2)]
     assert isinstance(first, Response)
     assert first is second
-
-
-# Content codings.
-
-
-@pytest.mark.parametrize(
-    ("body", "coding", "decoded"),
-    [
-        (GZIPPED, "gzip", b"text"),
-        (GZIPPED + GZIPPED, "gzip", b"texttext"),
-        (zlib.compress(b"text"), "deflate", b"text"),
-        (b"text", "identity", b"text"),
-        (b"text", "", b"text"),
-        (b"text", "br", None),
-        (zlib.compress(b"text"), "br, deflate", None),
-        (b"", "gzip", b""),
-    ],
-)
-def test_decoding_a_body(body, coding, decoded):
-    assert decode_body(body, coding) == decoded
-
-
-@pytest.mark.parametrize(("body", "coding"), [(b"text", "gzip"), (GZIPPED[:-4], "gzip"), (b"\x78\x9cno", "deflate")])
-def test_a_body_that_does_not_decode(body, coding):
-    with pytest.raises(ValueError, match="cannot decode the body"):
-        decode_body(body, coding)
-
-
-# Values of the family that no registration makes.
-
-
-async def test_an_upgrade_is_returned_as_it_is():
-    async def run(connection):
-        while data := await connection.receive():
-            await connection.send(data.upper())
-
-    class Connection:
-        def __init__(self, *received):
-            self.received = list(received)
-            self.sent = []
-
-        async def receive(self):
-            return self.received.pop(0) if self.received else b""
-
-        async def send(self, data):
-            self.sent.append(data)
-
-    upgrade = Upgrade(101, None, CIMultiDictProxy(CIMultiDict({"Upgrade": "websocket"})), run)
-    registry = Registry()
-    registry.register(Route("GET", ExactURL(yarl.URL(URL)), upgrade))
-    reply = await registry.answer(PlainRequest("GET", yarl.URL(URL)))
-    assert reply is upgrade
-    connection = Connection(b"a", b"b")
-    await reply.run(connection)
-    assert connection.sent == [b"A", b"B"]
-
-
-def test_the_reply_that_reports_an_error():
-    try:
-        raise ValueError("not text: \ud800")
-    except ValueError as exc:
-        reply = error_response(exc)
-        text = format_error(exc)
-    assert (reply.status, reply.reason, dict(reply.headers)) == (
-        500,
-        None,
-        {"Content-Type": "text/plain; charset=utf-8"},
-    )
-    assert reply.body.decode() == text
-    assert text.startswith("Traceback")
-    assert text.endswith("ValueError: not text: \\ud800\n")

@@ -82,9 +82,7 @@ async def test_a_callback_that_returns_no_callback_result():
     m = await aiointercept().start()
     m.get(f"{m.server_url}/", callback=returns_nonsense)
     assert (await fetch(m.server_url)).status == 500
-    with pytest.raises(
-        TypeError, match=r"callback .*returns_nonsense\(\) must return .*, got \{'status': 200\}"
-    ):
+    with pytest.raises(TypeError, match=r"callback .*returns_nonsense\(\) must return .*, got \{'status': 200\}"):
         await m.stop()
 
 

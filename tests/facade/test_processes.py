@@ -103,15 +103,16 @@ while any(reference() is not None for reference in references):
 """
 
 FORKING = """
-import asyncio, os, re, sys, time, traceback, warnings
+import asyncio, os, socket, sys, time, traceback, warnings
 import aiohttp
 from aiointercept import aiointercept
 
 URL = "http://api.example.com/"
 
-async def ask(url):
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
-        return await response.text()
+async def ask(url, family=socket.AF_UNSPEC):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(family=family)) as session:
+        async with session.get(url) as response:
+            return await response.text()
 
 def get(url):
     return asyncio.run(asyncio.wait_for(ask(url), 5))
@@ -120,9 +121,9 @@ def child(m):
     # What the parent mocks is mocked for its child.
     assert get(URL) == "parent"
     assert get(m.server_url) == "parent"
-    # A port that the parent had not opened would be served by nobody.
+    # A port that the parent has not opened would be served by no thread.
     try:
-        get("https://another.example.com/")
+        asyncio.run(ask(URL, family=socket.AF_INET6))
     except OSError as error:
         assert "start another mock here" in str(error)
     else:

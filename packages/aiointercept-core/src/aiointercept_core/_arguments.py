@@ -43,11 +43,10 @@ def check_behaviour(callback: object, exception: object) -> None:
 
 def check_repeat(repeat: object, body: object) -> int | None:
     """Return how many requests are answered with `body`, `None` for no limit."""
-    message = f"repeat must be True, False or a positive number, got {describe_value(repeat)}"
     if not isinstance(repeat, int):
-        raise TypeError(f"{message}; pass an int")
+        raise TypeError(f"repeat must be True, False or a positive number, got {describe_value(repeat)}; pass an int")
     if repeat < 0:
-        raise ValueError(message)
+        raise ValueError(f"repeat must be True, False or a positive number, got {repeat!r}")
     count = None if repeat is True else int(repeat) or 1
     if count != 1 and isinstance(body, AsyncIterator):
         name = getattr(body, "__name__", "")

@@ -4,7 +4,7 @@ The message of a failure is one line. The places that differ are in a note on it
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -104,14 +104,12 @@ class CallAssertions(Generic[R]):
         are `None` are not compared; `unittest.mock.ANY` equals any value.
         """
         key, calls = self._calls(url, method, params)
-        request = calls[-1]
-        name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
         if json is not None:
-            _check(name, JSON(json), request)
+            _check_last(key, calls, JSON(json))
         if data is not None:
-            _check(name, Data(data), request)
+            _check_last(key, calls, Data(data))
         if headers is not None:
-            _check(name, Headers(headers, strict=strict_headers), request)
+            _check_last(key, calls, Headers(headers, strict=strict_headers))
 
     def assert_called_once_with(
         self,
@@ -151,8 +149,9 @@ class CallAssertions(Generic[R]):
         return f"{len(records)}: {named}"
 
 
-def _check(name: str, matcher: ValueMatcher, request: Request) -> None:
-    """Raise `AssertionError` if `request`, which is called `name` in the message, does not match."""
+def _check_last(key: Key, calls: Sequence[Request], matcher: ValueMatcher) -> None:
+    """Raise `AssertionError` if the last of `calls`, the requests for `key`, does not match."""
+    request = calls[-1]
     lines = [f"{what}: {detail}" for what, detail in islice(matcher.differences(request), _NOTED + 1)]
     if not lines:
         return
@@ -162,6 +161,7 @@ def _check(name: str, matcher: ValueMatcher, request: Request) -> None:
     # If a value is too large to be shown completely, the first place that differs says more.
     shortened = "..." in expected or "..." in actual
     message = lines[0] if shortened else f"expected {matcher.what} {expected}, got {actual}"
+    name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
     error = AssertionError(f"{name}: {message}")
     error.add_note("\n".join(lines))
     raise error

@@ -81,7 +81,8 @@ class Journal(Generic[R]):
     def append(self, record: Record[R]) -> None:
         """Add `record`; the caller holds the lock of the registry."""
         self.records.append(record)
-        requests = self.requests.get(record.key)
+        # The key is normalised already.
+        requests = dict.get(self.requests, record.key)
         if requests is None:
             # Not `setdefault(key, [])`: readers on other threads must not see an empty list.
             self.requests[record.key] = [record.request]

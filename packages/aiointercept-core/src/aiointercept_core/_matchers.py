@@ -118,13 +118,12 @@ def build_matcher(url: str | URL | re.Pattern[str]) -> ExactURL | URLPattern:
         raise TypeError(
             f"url must be a str, a yarl.URL or a compiled re.Pattern, got {describe_value(url)}; {_IN_FULL}"
         )
-    message = f"url must be an absolute http or https URL, got {describe_value(str(url))}"
     try:
         normalized = normalize_url(url)
     except ValueError as exc:
-        raise ValueError(f"{message}: {exc}") from exc
+        raise ValueError(f"url must be an absolute http or https URL, got {describe_value(str(url))}: {exc}") from exc
     if not normalized.raw_host or normalized.scheme not in ("http", "https"):
-        raise ValueError(f"{message}; {_IN_FULL}")
+        raise ValueError(f"url must be an absolute http or https URL, got {describe_value(str(url))}; {_IN_FULL}")
     return ExactURL(normalized)
 
 

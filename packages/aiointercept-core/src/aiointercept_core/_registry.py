@@ -7,7 +7,7 @@ thread of a server while a test registers and asserts on its own.
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -19,7 +19,7 @@ from ._assertions import CallAssertions
 from ._explanation import URLIndex, explain
 from ._format import count_of, describe_function, describe_value, list_of, shorten
 from ._journal import Journal, Record
-from ._matchers import ExactURL, Matcher, build_matcher, matches
+from ._matchers import Matcher, build_matcher, matches
 from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply
 from ._reply_template import ReplyTemplate, build_reply, choose_body
 from ._request import PlainRequest, Request, request_details
@@ -57,7 +57,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     """Routes and recorded requests, without a transport.
 
     A transport calls `await registry.answer(request)` for each request. All methods may be called from any thread.
-    Each `add` calls `callback_context`; the functions and iterables given to that `add` run in the returned context.
+    An `add` with a function or an iterable calls `callback_context`, and these run in the returned context.
     """
 
     def __init__(
@@ -121,12 +121,13 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         reply = self._build_reply(result, method)
         count = check_repeat(repeat, result.body)
         matcher = build_matcher(url)
+        runs_functions = callback is not None or isinstance(reply, ReplyTemplate)
         route = Route(
             method,
             matcher,
             CloseConnection() if exception else reply,
             callback=None if exception else callback,
-            context=self._callback_context(),
+            context=self._callback_context() if runs_functions else None,
             repeat=count,
             optional=optional,
         )
@@ -138,7 +139,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         url = route.url
         matchers = route._conditions if url is not None else (route._matcher, *route._conditions)
         with self._lock:
-            queues = self._queues.setdefault((route.method, route._matcher), [])
+            queues = self._queues.setdefault(_queue_key(route), [])
             queue = next((queue for queue in queues if queue.matchers == matchers), None)
             if queue is None:
                 queue = RouteQueue(matchers, conditional=bool(route._conditions))
@@ -155,7 +156,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         """Forget all routes and all recorded requests."""
         with self._lock:
             self._journal: Journal[R] = Journal()
-            self._queues: dict[tuple[str, Matcher], list[RouteQueue]] = {}
+            self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
             self._patterns: dict[str, list[RouteQueue]] = {}
             self._index = URLIndex()
             self._count = 0
@@ -175,7 +176,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def has_reply(self, request: Request) -> bool:
         """Return whether a reply is left for `request`, without consuming it."""
         with self._lock:
-            return _first(self._matching(request, request_key(request.method, request.url))) is not None
+            return self._find(request, request_key(request.method, request.url)) is not None
 
     def match(self, request: R, reserved: Route | None = None) -> Record[R]:
         """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
@@ -183,10 +184,9 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         with self._lock:
             route, explanation = reserved, None
             if route is None:
-                queues = self._matching(request, key)
-                route = _first(queues)
+                route = self._find(request, key)
                 if route is None:
-                    explanation = self._explain(request, key, queues)
+                    explanation = self._explain(request, key)
                 else:
                     route._count_calls(1)
             record = Record(key, request, route, explanation, unmatched=route is None)
@@ -203,7 +203,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def reserve(self, request: Request) -> Route | None:
         """Consume the reply to a request that has yet to arrive and return its route, to be passed to `match`."""
         with self._lock:
-            route = _first(self._matching(request, request_key(request.method, request.url)))
+            route = self._find(request, request_key(request.method, request.url))
             if route is not None:
                 route._count_calls(1)
         return route
@@ -212,7 +212,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         """Give back a reply of `route` that was consumed and not sent; it is the next one again."""
         with self._lock:
             route._count_calls(-1)
-            for queue in self._queues.get((route.method, route._matcher), ()):
+            for queue in self._queues.get(_queue_key(route), ()):
                 queue.rewind()
 
     async def reply(self, record: Record[R], *, use_callback: bool = True) -> Reply:
@@ -227,14 +227,14 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         if route._callback is not None and use_callback:
             result = await route._context.call(route._callback, request.url, **request_details(request))
             return await self.reply_from(result, request, route)
-        return await _made(route._reply, route)
+        return await _make_reply(route._reply, route)
 
     async def reply_from(self, result: object, request: Request, route: Route) -> Reply:
         """Return the reply that `result`, a `CallbackResult`, stands for, checked like the reply of `route`."""
         if not isinstance(result, CallbackResult):
             name = "the callback" if route._callback is None else f"callback {describe_function(route._callback)}"
             raise TypeError(f"{name} must return a CallbackResult, got {describe_value(result)}")
-        return await _made(self._build_reply(result, request.method), route)
+        return await _make_reply(self._build_reply(result, request.method), route)
 
     async def answer(self, request: R) -> Reply:
         """Record `request` and return the reply to it, `CloseConnection` if no route has one.
@@ -257,29 +257,35 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def _build_reply(self, result: CallbackResult, method: str) -> Reply | ReplyTemplate:
         return build_reply(result, method, drop_contradicting_headers=self._rules.drop_contradicting_headers)
 
-    def _matching(self, request: Request, key: Key) -> list[RouteQueue]:
-        """Return the routes that match `request` in the order of their use, up to the first that has a reply left."""
-        found = []
-        exact = self._queues.get((key[0], ExactURL(key[1])), ())
-        for queue in chain(exact, self._patterns.get(key[0], ())):
-            if queue.matches(request):
-                found.append(queue)
-                if self._rules.exact_urls_first and queue.current() is not None:
-                    break
+    def _candidates(self, key: Key) -> Iterator[RouteQueue]:
+        """Return the routes for the method and URL of `key`, and all patterns for its method, in order of their use."""
+        return chain(self._queues.get(key, ()), self._patterns.get(key[0], ()))
+
+    def _find(self, request: Request, key: Key) -> Route | None:
+        """Return the first route that matches `request` and has a reply left."""
+        found: Route | None = None
+        for queue in self._candidates(key):
+            route = queue.current()
+            if route is None or not queue.matches(request):
+                continue
+            if self._rules.exact_urls_first:
+                return route
+            if found is None or route._index < found._index:
+                found = route
         return found
 
-    def _explain(self, request: Request, key: Key, exhausted: list[RouteQueue]) -> str:
-        near = (self._queues[method, ExactURL(url)] for method, url in self._index.nearest(key))
+    def _explain(self, request: Request, key: Key) -> str:
+        exhausted = (queue for queue in self._candidates(key) if queue.matches(request))
+        near = (self._queues[near_key] for near_key in self._index.nearest(key))
         return explain(request, exhausted, chain.from_iterable(near), chain(*self._patterns.values()))
 
 
-def _first(queues: list[RouteQueue]) -> Route | None:
-    """Return the first route that has a reply left."""
-    routes = [route for queue in queues if (route := queue.current()) is not None]
-    return min(routes, key=lambda route: route._index, default=None)
+def _queue_key(route: Route) -> tuple[str, URL | Matcher]:
+    """Return what routes for the same requests have in common, apart from their conditions."""
+    return route.method, route._matcher if route.url is None else route.url
 
 
-async def _made(reply: Reply | ReplyTemplate, route: Route) -> Reply:
+async def _make_reply(reply: Reply | ReplyTemplate, route: Route) -> Reply:
     return await reply.make(route._context) if isinstance(reply, ReplyTemplate) else reply
 
 

@@ -59,13 +59,14 @@ def build_reply(result: CallbackResult, method: str, *, drop_contradicting_heade
         )
     bodiless = method.upper() == "HEAD" or status in (204, 304)
     fields = build_headers(result.headers)
-    if drop_contradicting_headers:
-        drop_contradictions(fields, body, bodiless=bodiless)
-    check_framing(fields, body, bodiless=bodiless)
-    # The transport decides whether the body is sent in chunks; a length together with chunks is a contradiction.
-    if not bodiless and "Transfer-Encoding" in fields:
-        fields.popall("Transfer-Encoding")
-        fields.popall("Content-Length", None)
+    if fields:
+        if drop_contradicting_headers:
+            drop_contradictions(fields, body, bodiless=bodiless)
+        check_framing(fields, body, bodiless=bodiless)
+        # The transport decides whether the body is sent in chunks; a length together with chunks is a contradiction.
+        if not bodiless and "Transfer-Encoding" in fields:
+            fields.popall("Transfer-Encoding")
+            fields.popall("Content-Length", None)
     fields.setdefault("Content-Type", content_type or "application/json")
     if isinstance(body, bytes):
         return Response(status, reason, CIMultiDictProxy(fields), body)

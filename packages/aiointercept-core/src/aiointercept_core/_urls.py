@@ -31,7 +31,7 @@ def normalize_url(url: str | URL) -> URL:
 
     Raises `TypeError` for anything but a `str` or `yarl.URL`, `ValueError` for text that is not a URL.
     """
-    if not isinstance(url, str | URL):
+    if not isinstance(url, (str, URL)):
         raise TypeError(f"the URL must be a str or a yarl.URL, got {url!r}")
     return _normalize(url)
 

@@ -94,11 +94,7 @@ class Call:
         __tracebackhide__ = True
         self._cause = None
         request = OutgoingRequest(
-            client_request,
-            session=self._session,
-            args=self._args,
-            options=self._options,
-            is_initial=self._is_initial,
+            client_request, session=self._session, args=self._args, options=self._options, is_initial=self._is_initial
         )
         self._is_initial = False
         try:

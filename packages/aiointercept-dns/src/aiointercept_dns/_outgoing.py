@@ -66,5 +66,6 @@ class OutgoingRequest:
 
 def _http_url(url: URL) -> URL:
     # aiohttp has dropped the fragment.
-    url = url.with_user(None)
-    return url.with_scheme(_HTTP_SCHEMES.get(url.scheme, url.scheme))
+    if url.user is not None or url.password is not None:
+        url = url.with_user(None)
+    return url.with_scheme(_HTTP_SCHEMES[url.scheme]) if url.scheme in _HTTP_SCHEMES else url

@@ -26,7 +26,7 @@ class OriginResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the one address of a host in `targets`; raises `OSError` if a host cannot be resolved."""
-        # A resolver is not told the scheme: an origin stands for its host and port.
+        # A resolver does not know the scheme: an origin stands for its host and port.
         address = self._hosts.find(host, port, "https", "http")
         if address is None:
             if self._fallback is None:

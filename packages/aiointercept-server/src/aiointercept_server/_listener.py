@@ -6,6 +6,7 @@ The port of a request tells its scheme, so that no header has to.
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import functools
 import socket
 import threading
@@ -18,8 +19,8 @@ from ._thread import SERVER_THREAD
 
 __all__ = ["Listener"]
 
-# What is waited for between looking whether all connections are closed, in seconds. Aborted connections are closed
-# within a few loop iterations; the last wait is for handlers that do not end when they are cancelled.
+# The pauses between checks whether all connections are closed, in seconds. Aborted connections are closed within a few
+# loop iterations; the last pause is for handlers that do not end when they are cancelled.
 _CLOSING_PAUSES = 0, 0, 0, 0, 0.01
 
 
@@ -109,6 +110,8 @@ class Listener:
             port = Port(self._answer, scheme, family, self._loop)
             self._ports.append(port)
             self._addresses[scheme, family] = port.address
+            # In a new context: all connections would keep that of the caller.
+            self._loop.call_soon_threadsafe(port.accept_connections, context=contextvars.Context())
             return port.address
 
     def _start_closing(self, cleanup: Callable[[], Awaitable[None]] | None) -> None:

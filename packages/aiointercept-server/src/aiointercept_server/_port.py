@@ -5,7 +5,6 @@ and CPython up to 3.13 fails when it is closed just after it has accepted a conn
 """
 
 import asyncio
-import contextvars
 import functools
 import logging
 import socket
@@ -26,9 +25,9 @@ _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 
 class Port:
-    """A port on loopback for origins of `scheme`, which `loop` watches from the constructor on.
+    """A port on loopback for origins of `scheme`; the system queues connections from the constructor on.
 
-    The constructor may be called in any thread, the methods are called on the loop.
+    The constructor may be called in any thread, the methods are called on `loop`.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Port:
         self._answer = answer
         self._scheme = scheme
         self._loop = loop
-        # Made on the loop, where aiohttp wants it.
+        # Made for the first connection.
         self._server: Server | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -52,8 +51,6 @@ class Port:
         self.address: tuple[str, int] = host, port
         # The loop is given the number: of a socket it takes a representation each time, which asks the kernel twice.
         self._descriptor = self._socket.fileno()
-        # In a new context: all connections would keep that of the caller.
-        loop.call_soon_threadsafe(self._start, context=contextvars.Context())
 
     @property
     def is_busy(self) -> bool:
@@ -62,8 +59,8 @@ class Port:
 
     def close(self) -> None:
         """Stop accepting and abort all connections; they are closed a few loop iterations later."""
+        self._loop.remove_reader(self._descriptor)
         if self._server is not None:
-            self._loop.remove_reader(self._descriptor)
             self._server.abort()
         self._socket.close()
 
@@ -71,13 +68,8 @@ class Port:
         """Close the socket only, in a process or at a time in which the loop does not run."""
         self._socket.close()
 
-    def _start(self) -> None:
-        host, port = self.address
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._server = Server(functools.partial(handle_request, self._answer), (self._scheme, authority))
-        self._watch()
-
-    def _watch(self) -> None:
+    def accept_connections(self) -> None:
+        """Accept connections from now on, unless the port is closed."""
         if self._socket.fileno() >= 0:
             self._loop.add_reader(self._descriptor, self._accept)
 
@@ -91,16 +83,19 @@ class Port:
             # Without a pause the loop would call this again at once.
             logger.warning("cannot accept connections, trying again in %s s: %s", _ACCEPT_PAUSE, exc)
             self._loop.remove_reader(self._descriptor)
-            self._loop.call_later(_ACCEPT_PAUSE, self._watch)
+            self._loop.call_later(_ACCEPT_PAUSE, self.accept_connections)
             return
-        task = self._loop.create_task(self._connect(accepted))
+        if self._server is None:
+            host, port = self.address
+            authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            self._server = Server(functools.partial(handle_request, self._answer), (self._scheme, authority))
+        task = self._loop.create_task(self._connect(accepted, self._server))
         # The loop keeps only a weak reference to a task.
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, accepted: socket.socket) -> None:
-        assert self._server is not None
+    async def _connect(self, accepted: socket.socket, server: Server) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._server, accepted)
+            await self._loop.connect_accepted_socket(server, accepted)
         except Exception as exc:
             logger.warning("cannot set up an accepted connection: %s", exc)

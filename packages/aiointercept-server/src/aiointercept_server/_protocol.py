@@ -128,11 +128,7 @@ class Connection(web.RequestHandler):
             payload.set_exception(web.RequestPayloadError("the rest of the body is invalid"))
 
     def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """Return the response to an invalid request; a client's mistake is not logged as an error of the server."""
         if status >= 500:
@@ -181,9 +177,7 @@ class Server(web.Server):
     """
 
     def __init__(
-        self,
-        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        default_origin: tuple[str, str],
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], default_origin: tuple[str, str]
     ) -> None:
         self._running_loop = asyncio.get_running_loop()
         self._default_origin = default_origin

@@ -151,7 +151,7 @@ class AiointerceptRequest(web.Request):
         if self._decoded_body is not None:
             return self._decoded_body
         body = self.encoded_body
-        if body is not None and (codings := self.headers.getall(hdrs.CONTENT_ENCODING, ())):
+        if body is not None and (codings := super().headers.getall(hdrs.CONTENT_ENCODING, ())):
             # A body that cannot be decoded is returned as it was sent.
             with contextlib.suppress(ValueError):
                 decoded = decode_body(body, ",".join(codings))
@@ -231,12 +231,10 @@ class AiointerceptRequest(web.Request):
                 await write_continue(self.writer)
         piece = await self._payload.readany()
         received = self._received
-        if not piece:
+        if self._payload.at_eof():
             # The stream takes most of the memory of a small request, and is of no use any more.
             self._payload = EMPTY_PAYLOAD
-            if isinstance(received, list) and len(received) == 1:
-                self._received = received[0]
-        elif isinstance(received, list):
+        if isinstance(received, list):
             received.append(piece)
         elif isinstance(received, io.BytesIO):
             received.write(piece)

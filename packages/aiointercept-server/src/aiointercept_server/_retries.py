@@ -1,8 +1,8 @@
 """Recognising a request as aiohttp's own retry of one whose connection was closed.
 
 aiohttp sends an idempotent request a second time after a disconnect. For the caller that is one call, so it has to be
-one recorded request. Two cases cannot be told apart on the wire: many identical calls at the same time, and a session
-that does not retry (its next identical call within a second is taken for the retry).
+one recorded request. Two cases cannot be distinguished: many identical calls at the same time, and a session that does
+not retry (its next identical call within a second is taken for the retry).
 """
 
 import asyncio

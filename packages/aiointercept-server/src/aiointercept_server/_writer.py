@@ -1,4 +1,4 @@
-"""Replies on the wire: everything that writes HTTP.
+"""Write replies: everything that writes HTTP.
 
 The head is written here and not by `web.Response`, because a mock sends what was registered: `web.Response` drops or
 corrects headers that the reply to a HEAD request, or one with status 204 or 304, may have.
@@ -11,8 +11,8 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncIterable
-from email.utils import formatdate
 from http import HTTPStatus
+from wsgiref.handlers import format_date_time
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -41,7 +41,7 @@ _LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 class _WrittenResponse(web.StreamResponse):
-    """A response that is on the wire already, so that aiohttp writes nothing."""
+    """A response that is written already, so that aiohttp writes nothing."""
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class _Head:
             self._add_framing(reply, headers)
             self._add_connection(headers)
             if hdrs.DATE not in headers:
-                headers[hdrs.DATE] = formatdate(now(), usegmt=True)
+                headers[hdrs.DATE] = format_date_time(now())
         reason = _REASONS.get(reply.status, "") if reply.reason is None else reply.reason
         await self.writer.write_headers(f"HTTP/{version.major}.{version.minor} {reply.status:d} {reason}", headers)
         # After what may fail: the error reply is written by the same writer.

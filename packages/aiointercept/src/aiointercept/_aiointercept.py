@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from yarl import URL
 
-from aiointercept_core import (
-    BodySource,
-    CallAssertions,
-    Journal,
-    MethodShortcuts,
-    Registry,
-    Route,
-    format_error,
-)
+from aiointercept_core import BodySource, CallAssertions, Journal, MethodShortcuts, Registry, Route, format_error
 from aiointercept_dns import Passthrough, is_ip_address
 from aiointercept_server import AiointerceptRequest
 
-from ._callbacks import CallbackErrors, CallbackRunner
-from ._closing import StartResult, StopResult, stop_result
+from ._callbacks import CallbackRunner
+from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
 from ._policies import DefaultReplies, DefaultRouting
@@ -111,7 +103,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         """
         if self._running is not None:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
-        errors = CallbackErrors()
+        errors: list[BaseException] = []
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(callback_context=callbacks.context)
         self._running = RunningMock(
@@ -136,7 +128,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         running = self._begin_stop()
         if running is None:
             return StopResult()
-        return stop_result(running.closing, lambda: self._raise_failures(running))
+        return StopResult(running.closing, lambda: self._raise_failures(running))
 
     def clear(self) -> None:
         """Forget all routes and recorded requests; the mock keeps running."""
@@ -319,7 +311,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
 
     def _raise_failures(self, running: RunningMock, exc: BaseException | None = None, **options: bool | None) -> None:
         """Raise what went wrong in a block, or note it on `exc`, the exception with which the block is left."""
-        errors = running.errors.take()
+        errors = running.errors[:]
+        del running.errors[: len(errors)]
         if not _or_default(options.get("raise_callback_errors"), self._raise_callback_errors):
             errors = []
         if exc is not None:

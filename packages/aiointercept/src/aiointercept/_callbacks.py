@@ -15,45 +15,23 @@ from typing import Any
 from aiointercept_core import format_error
 
 from ._callback_thread import CallbackThread
-from ._cross_loop import call_threadsafe, run_on_loop, running_loop, set_future, wrapped_base_exception
+from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
 
-__all__ = ["CallbackContext", "CallbackErrors", "CallbackRunner"]
+__all__ = ["CallbackContext", "CallbackRunner"]
 
 logger = logging.getLogger("aiointercept")
-
-
-class CallbackErrors:
-    """The errors that callbacks and bodies of a mock raised and that were not raised in the test yet."""
-
-    def __init__(self) -> None:
-        self._errors: list[BaseException] = []
-
-    def add(self, error: BaseException) -> None:
-        """Keep `error` for the end of the block."""
-        self._errors.append(error)
-
-    def add_unobserved(self, error: BaseException) -> None:
-        """Keep and log the `error` of a callback whose client has left."""
-        self.add(error)
-        logger.error("a callback failed after its client had left:\n%s", format_error(error))
-
-    def take(self) -> list[BaseException]:
-        """Return the errors and forget them."""
-        errors = self._errors[:]
-        del self._errors[: len(errors)]
-        return errors
 
 
 class CallbackRunner:
     """Where the functions registered with one mock run.
 
     `default_loop` runs coroutine functions that were registered outside of an event loop; the server's loop does if it
-    is `None`.
+    is `None`. `errors` gets the errors of plain functions whose client has left.
     """
 
-    def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: CallbackErrors) -> None:
+    def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: list[BaseException]) -> None:
         self._default_loop = default_loop
-        self._thread = CallbackThread(errors.add_unobserved)
+        self._thread = CallbackThread(functools.partial(_keep_unobserved, errors))
 
     def context(self) -> "CallbackContext":
         """Return the context of a route that is registered now."""
@@ -113,7 +91,7 @@ class CallbackContext:
             try:
                 return await make()
             except (KeyboardInterrupt, SystemExit) as exc:
-                raise wrapped_base_exception(exc) from exc
+                raise future_safe(exc) from exc
         return await run_on_loop(loop, self._variables, make)
 
 
@@ -135,6 +113,11 @@ async def _put_items(
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
+
+
+def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
+    errors.append(error)
+    logger.error("a callback failed after its client had left:\n%s", format_error(error))
 
 
 def _is_coroutine_function(function: Any) -> bool:

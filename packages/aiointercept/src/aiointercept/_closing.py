@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ._cross_loop import call_threadsafe, running_loop, set_future
 
-__all__ = ["CloseHandle", "StartResult", "StopResult", "stop_result"]
+__all__ = ["CloseHandle", "StartResult", "StopResult"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -29,7 +29,7 @@ class Closable(Protocol):
 class CloseHandle:
     """The closing of a mock: sync code waits for it, async code awaits it on the loop on which it began.
 
-    That loop is told of the end instead of asking a `concurrent.futures.Future`, whose `done()` takes a lock and so
+    That loop is notified of the end instead of asking a `concurrent.futures.Future`, whose `done()` takes a lock and so
     counts as a blocking call. `on_closed` is called at the end, on any thread.
     """
 
@@ -77,30 +77,20 @@ class StartResult:
 
 
 class StopResult:
-    """What `stop()` returns: awaiting it waits until the mock is closed, then calls `finish`."""
+    """What `stop()` returns: awaiting it waits until the mock is closed, then calls `finish`.
 
-    def __init__(self, closing: CloseHandle | None = None, finish: Callable[[], None] | None = None) -> None:
+    In sync code both has happened when this is made; there is no `closing` if the mock was not running.
+    """
+
+    def __init__(self, closing: CloseHandle | None = None, finish: Callable[[], None] = lambda: None) -> None:
         self._closing = closing
         self._finish = finish
+        if closing is not None and running_loop() is None:
+            self._closing = None
+            closing.wait()
+            finish()
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._closing is not None:
             yield from self._closing.__await__()
-        if self._finish is not None:
             self._finish()
-
-    def wait(self) -> None:
-        """Block until the mock is closed, then call `finish`."""
-        if self._closing is not None:
-            self._closing.wait()
-        if self._finish is not None:
-            self._finish()
-
-
-def stop_result(closing: CloseHandle, finish: Callable[[], None] | None = None) -> StopResult:
-    """Return what `stop()` returns; in sync code the mock is closed and `finish` was called when this returns."""
-    result = StopResult(closing, finish)
-    if running_loop() is not None:
-        return result
-    result.wait()
-    return StopResult()

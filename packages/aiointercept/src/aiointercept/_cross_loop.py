@@ -6,14 +6,7 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = [
-    "CallbackCancelledError",
-    "call_threadsafe",
-    "run_on_loop",
-    "running_loop",
-    "set_future",
-    "wrapped_base_exception",
-]
+__all__ = ["CallbackCancelledError", "call_threadsafe", "future_safe", "run_on_loop", "running_loop", "set_future"]
 
 # How long a loop may take to start a callback, in seconds; a callback that has started has no limit.
 _START_TIMEOUT = 5.0
@@ -97,18 +90,13 @@ def set_future(future: "asyncio.Future[Any]", result: Any = None, error: BaseExc
     if error is None:
         future.set_result(result)
     else:
-        future.set_exception(_future_safe(error))
+        future.set_exception(future_safe(error))
 
 
-def _future_safe(error: BaseException) -> BaseException:
-    """Return `error`, or a `RuntimeError` caused by it if a coroutine or a future may not raise it."""
+def future_safe(error: BaseException) -> BaseException:
+    """Return `error`, or a `RuntimeError` caused by it if it would end the event loop or a future refuses it."""
     if not isinstance(error, StopIteration | KeyboardInterrupt | SystemExit):
         return error
-    substitute = wrapped_base_exception(error)
+    substitute = RuntimeError(f"a callback raised {error!r}")
     substitute.__cause__ = error
     return substitute
-
-
-def wrapped_base_exception(error: BaseException) -> RuntimeError:
-    """Return a `RuntimeError` in place of an error that would end an event loop."""
-    return RuntimeError(f"a callback raised {error!r}")

@@ -113,4 +113,5 @@ def _patched(function: Callable[..., Any], names: list[str], variadic: bool) -> 
 
 
 def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__qualname__", None) or repr(function)
+    name = getattr(function, "__qualname__", None)
+    return name.replace("<locals>.", "") if isinstance(name, str) else repr(function)

@@ -1,7 +1,7 @@
 """The parts that `aiointercept` is composed of, for the other composition: `compat`. Nothing here is public API."""
 
-from ._callbacks import CallbackErrors, CallbackRunner
-from ._closing import StopResult, stop_result
+from ._callbacks import CallbackRunner
+from ._closing import StopResult
 from ._cross_loop import CallbackCancelledError, run_on_loop, running_loop
 from ._decorator import decorate
 from ._policies import Destination
@@ -10,7 +10,6 @@ from ._running import RunningMock
 
 __all__ = [
     "CallbackCancelledError",
-    "CallbackErrors",
     "CallbackRunner",
     "Destination",
     "RunningMock",
@@ -19,5 +18,4 @@ __all__ = [
     "notify_started",
     "run_on_loop",
     "running_loop",
-    "stop_result",
 ]

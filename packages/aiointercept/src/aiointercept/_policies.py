@@ -9,11 +9,9 @@ from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
 
-from aiointercept_core import CloseConnection, Record, Registry, Reply, Route, error_response, format_error
+from aiointercept_core import Record, Registry, Reply, Route, error_response, format_error
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
-
-from ._callbacks import CallbackErrors
 
 __all__ = ["DefaultReplies", "DefaultRouting", "Destination", "ReplyPolicy", "RoutingPolicy"]
 
@@ -55,7 +53,7 @@ class ReplyPolicy(Protocol):
 
 
 class DefaultRouting:
-    """Take requests for registered origins, and choose the route of a request when its body has come."""
+    """Take requests for registered origins, and choose the route of a request when its body has arrived."""
 
     def __init__(
         self, registry: Registry[AiointerceptRequest], passthrough: Passthrough, *, mock_ip_addresses: bool
@@ -87,22 +85,19 @@ class DefaultRouting:
 class DefaultReplies:
     """Reply with status 500 to an error in a user's function, and keep the error for the end of the block."""
 
-    def __init__(self, registry: Registry[AiointerceptRequest], errors: CallbackErrors) -> None:
+    def __init__(self, registry: Registry[AiointerceptRequest], errors: list[BaseException]) -> None:
         self._registry = registry
         self._errors = errors
 
     async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         """Return the reply of the record's route."""
-        reply = await self._registry.reply(record)
-        if client_request is not None and isinstance(reply, CloseConnection):
-            client_request.set_exception(ServerDisconnectedError())
-        return reply
+        return await self._registry.reply(record)
 
     def reply_to_error(
         self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
     ) -> Reply:
         """Keep and log `error`, and return a reply that reports it."""
-        self._errors.add(error)
+        self._errors.append(error)
         logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))
         return error_response(error)
 

@@ -7,20 +7,13 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 
-from aiointercept_core import (
-    CloseConnection,
-    Journal,
-    Record,
-    Registry,
-    Reply,
-    Route,
-    Stream,
-    Upgrade,
-)
+from aiohttp import ServerDisconnectedError
+
+from aiointercept_core import CloseConnection, Journal, Record, Registry, Reply, Route, Stream, Upgrade
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
 from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_retries
 
-from ._callbacks import CallbackErrors, CallbackRunner
+from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
 from ._policies import Destination, ReplyPolicy, RoutingPolicy
@@ -38,16 +31,16 @@ _STOPPED = "the mock was stopped while the request waited for its reply"
 class RunningMock:
     """Answer the requests that a server receives, and decide where the clients of the process send theirs.
 
-    With `redirect` the aiohttp clients of the process are redirected; with `forward_unmatched` unmatched requests go to
-    the real network; with `unwrap_os_errors` the caller gets a plain `OSError` where aiohttp would raise a
-    `ClientOSError` made from it.
+    `errors` are those of callbacks and bodies that were not raised in the test yet. With `redirect` the aiohttp clients
+    of the process are redirected; with `forward_unmatched` unmatched requests go to the real network; with
+    `unwrap_os_errors` the caller gets a plain `OSError` where aiohttp would raise a `ClientOSError` made from it.
     """
 
     def __init__(
         self,
         registry: Registry[AiointerceptRequest],
         callbacks: CallbackRunner,
-        errors: CallbackErrors,
+        errors: list[BaseException],
         *,
         routing: RoutingPolicy,
         replies: ReplyPolicy,
@@ -64,8 +57,7 @@ class RunningMock:
         self._replies = replies
         self._upstream = Upstream() if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
-        # The port for https origins is opened by the first request for one.
-        self._listener = Listener(self._make_answer())
+        self._listener = Listener(self._make_answer(), https=redirect)
         self.address = self._listener.address("http")
         if self._redirection is not None:
             try:
@@ -141,7 +133,7 @@ class RunningMock:
         return self._redirection.pop_request(client, server)
 
     async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
-        """Return the reply to `request`, of which only the head has come, and record both."""
+        """Return the reply to `request`, of which only the head has arrived, and record both."""
         received = _clock()
         if self._forwards(request) and not self.registry.has_reply(request):
             record = self.registry.record(request, "forwarded to the real network")
@@ -153,7 +145,7 @@ class RunningMock:
                 # A client that leaves cancels this task.
                 route = self._routing.reserved_route(request, client_request)
                 if not request.complete:
-                    self.registry.record(request, "the client left before its whole body had come")
+                    self.registry.record(request, "the client left before its whole body had arrived")
             if not request.complete:
                 return CloseConnection()
             record = self.registry.match(request, route)
@@ -169,13 +161,15 @@ class RunningMock:
         try:
             reply = await self._replies.reply(record, client_request)
         except CallbackCancelledError:
-            return CloseConnection()
+            reply = CloseConnection()
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
-            return self._replies.reply_to_error(exc, request, client_request)
+            reply = self._replies.reply_to_error(exc, request, client_request)
         if isinstance(reply, Stream):
-            return reply._replace(body=self._keep_errors(reply.body))
+            return reply._replace(body=self._keep_errors(reply.body, client_request))
+        if isinstance(reply, CloseConnection):
+            _set_disconnect(client_request)
         return reply
 
     async def _reply_to_unmatched(
@@ -183,14 +177,16 @@ class RunningMock:
     ) -> Reply:
         request = record.request
         if self._forwards(request):
-            # A reply was left when the head came, and another request used it before the body had come.
+            # A reply was left when the head arrived, and another request used it before the body had arrived.
             return await self._forward(request, client_request, request.encoded_body)
         logger.warning("%s", record.explanation)
         if client_request is not None:
             client_request.set_exception(self._replies.unmatched_error(record))
         return CloseConnection(record.explanation)
 
-    async def _keep_errors(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async def _keep_errors(
+        self, body: AsyncIterable[bytes], client_request: OutgoingRequest | None
+    ) -> AsyncIterator[bytes]:
         """Yield the items of `body` and keep an error that it raises."""
         items = aiter(body)
         try:
@@ -200,12 +196,13 @@ class RunningMock:
                 yield item
         except CallbackCancelledError:
             # The block or the loop of the body ended: the connection is closed, and that is no error.
+            _set_disconnect(client_request)
             raise asyncio.CancelledError from None
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as exc:
             # The server, which gets the error too, logs it.
-            self.errors.add(exc)
+            self.errors.append(exc)
             raise
         finally:
             await _aclose(items)
@@ -241,13 +238,19 @@ class RunningMock:
 async def _relayed(
     response_body: AsyncIterator[bytes], request_body: AsyncGenerator[bytes, None] | bytes | None
 ) -> AsyncIterator[bytes]:
-    """Yield the body of a forwarded response, then keep as much of the request's body as has come."""
+    """Yield the body of a forwarded response, then keep as much of the request's body as has arrived."""
     try:
         async for chunk in response_body:
             yield chunk
     finally:
         await _aclose(response_body)
         await _aclose(request_body)
+
+
+def _set_disconnect(client_request: OutgoingRequest | None) -> None:
+    """Have the caller get a disconnect, so that aiohttp does not retry the request; a known error stays."""
+    if client_request is not None and client_request.exception is None:
+        client_request.set_exception(ServerDisconnectedError())
 
 
 async def _aclose(iterator: object) -> None:

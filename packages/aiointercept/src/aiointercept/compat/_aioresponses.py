@@ -13,15 +13,7 @@ from yarl import URL
 from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRules, RequestLog, Route
 from aiointercept_server import AiointerceptRequest
 
-from .._parts import (
-    CallbackErrors,
-    CallbackRunner,
-    RunningMock,
-    decorate,
-    notify_started,
-    running_loop,
-    stop_result,
-)
+from .._parts import CallbackRunner, RunningMock, StopResult, decorate, notify_started, running_loop
 from ._calls import RequestCall, build_call, merge_params, normalize_url
 from ._replies import AioresponsesReplies, ReplyOverrides
 from ._routing import AioresponsesRouting
@@ -87,10 +79,10 @@ class aioresponses:
         return decorate(target, self._for_one_call, self._param)
 
     def start(self) -> None:
-        """Start to redirect requests; `RuntimeError` if this mock is running."""
+        """Start redirecting requests; `RuntimeError` if this mock is running."""
         if self._running is not None:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
-        errors = CallbackErrors()
+        errors: list[BaseException] = []
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(_RULES, callback_context=callbacks.context)
         routing = AioresponsesRouting(registry, self, self._passthrough, self._overrides)
@@ -106,13 +98,13 @@ class aioresponses:
         notify_started(self._running)
 
     def stop(self) -> None:
-        """Stop to redirect requests and forget the routes; the recorded calls stay."""
+        """Stop redirecting requests and forget the routes; the recorded calls stay."""
         running = self._running
         if running is not None:
             running.close()
             self._running = None
             self._overrides.clear()
-            self._stopped = stop_result(running.closing)
+            self._stopped = StopResult(running.closing)
 
     def clear(self) -> None:
         """Forget the routes; the recorded calls stay."""
@@ -229,12 +221,7 @@ class aioresponses:
         self._calls(url, method, args, kwargs)
 
     def assert_called_with(
-        self,
-        url: str | URL,
-        method: str = "GET",
-        args_to_match: Sequence[str] | None = None,
-        *args: Any,
-        **kwargs: Any,
+        self, url: str | URL, method: str = "GET", args_to_match: Sequence[str] | None = None, *args: Any, **kwargs: Any
     ) -> None:
         """Raise `AssertionError` unless the last call of `url` was made with these arguments.
 
