@@ -1,18 +1,63 @@
-"""A connector to the real network with the settings of a user's connector."""
+"""Connect with the settings of a user's connector: to a mock or to the real network."""
 
 import asyncio
 import socket
 from dataclasses import dataclass
 from typing import Any, Self
 
-from aiohttp import TCPConnector
+from aiohttp import ClientConnectionError, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
 
-__all__ = ["NetworkSettings", "UnpatchedConnector"]
+from ._active import ActiveRedirection, socket_pair
+from ._decision import Address
+from ._outgoing import OutgoingRequest
+
+__all__ = ["NetworkSettings", "UnpatchedConnector", "bound_family", "check_family", "verify_peer"]
 
 
 class UnpatchedConnector(TCPConnector):
     """A connector that is never redirected: it reaches the real network."""
+
+
+def _local_addresses(connector: TCPConnector) -> Any:
+    return getattr(connector, "_local_addr_infos", None)
+
+
+def bound_family(connector: TCPConnector) -> int:
+    """Return the address family that `connector` is bound to, by itself or by its local address."""
+    family = connector.family
+    local = _local_addresses(connector)
+    if family == socket.AF_UNSPEC and local and all(info[0] == socket.AF_INET6 for info in local):
+        return socket.AF_INET6
+    return family
+
+
+def check_family(family: int, address: Address) -> None:
+    """Raise `ClientConnectionError` if a connector that is bound to `family` cannot reach `address`."""
+    if family != socket.AF_UNSPEC and (family == socket.AF_INET6) != (":" in address.host):
+        raise ClientConnectionError(
+            f"the connector is bound to {socket.AddressFamily(family).name}, but the mock listens on {address.host}: "
+            "create the connector without family= and local_addr=, or let the mock listen on that family"
+        )
+
+
+def verify_peer(
+    connection: Connection, address: Address, redirection: ActiveRedirection, request: OutgoingRequest
+) -> None:
+    """Raise `ClientConnectionError` if the connection leads elsewhere; else remember that it carries `request`."""
+    transport = connection.transport
+    if transport is None:
+        # It is lost already, and aiohttp raises its own error.
+        return
+    client, server = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
+    if client is None or server is None or server[:2] != address[:2]:
+        raise ClientConnectionError(
+            f"the connector opened a connection to {server!r} instead of the mock at {address.host}:{address.port}, "
+            "and it was closed before anything was sent: use a connector that connects to the address it is given"
+        )
+    if redirection.requests is not None:
+        redirection.requests[socket_pair(client, server)] = request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +82,7 @@ class NetworkSettings:
         # Only a resolver of the user: a new one of aiohttp's returns the same addresses as the old one.
         if not getattr(connector, "_resolver_owner", True):
             resolver = _CrossLoopResolver(connector._resolver, connector._loop)
-        local = getattr(connector, "_local_addr_infos", None)
+        local = _local_addresses(connector)
         return cls(
             ssl=getattr(connector, "_ssl", True),
             family=socket.AddressFamily(connector.family),
