@@ -262,7 +262,7 @@ def refused(text: str) -> None:
 # Clients work as without the patches.
 
 
-async def test_a_connection_to_another_address_is_closed_before_anything_is_sent():
+async def test_a_connection_to_another_address_is_closed_before_anything_is_sent(monkeypatch):
     received, closed = [], asyncio.Event()
 
     async def wrong(reader, writer):
@@ -273,12 +273,12 @@ async def test_a_connection_to_another_address_is_closed_before_anything_is_sent
     server = await asyncio.start_server(wrong, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
-    class WrongConnector(TCPConnector):
-        async def _create_connection(self, req, traces, timeout):
-            _, protocol = await self._loop.create_connection(self._factory, "127.0.0.1", port)
-            return protocol
+    async def _create_connection(self, req, traces, timeout):
+        return (await self._loop.create_connection(self._factory, "127.0.0.1", port))[1]
 
-    connector = WrongConnector()
+    # As another library may do.
+    monkeypatch.setattr(TCPConnector, "_create_connection", _create_connection)
+    connector = TCPConnector()
     timeout = aiohttp.ClientTimeout(total=5)
     async with server, ClientSession(connector=connector, timeout=timeout) as session:
         with Redirection({"api.example": "http://127.0.0.1:1"}):

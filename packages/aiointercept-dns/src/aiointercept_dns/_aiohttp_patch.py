@@ -15,14 +15,14 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientConnectionError, ClientRequest, ClientSession, TCPConnector
+from aiohttp import ClientConnectionError, ClientRequest, ClientSession, NamedPipeConnector, TCPConnector, UnixConnector
 from yarl import URL
 
 from ._active import ActiveRedirection, Redirections
 from ._aiohttp_check import POOL_KEY_FIELD, check_aiohttp, private_attribute
 from ._calls import Call
 from ._changes import Changes
-from ._connector import UnpatchedConnector, bound_family, check_family, verify_peer
+from ._connector import UnpatchedConnector, bound_family, check_family, verify_peer, without_overrides
 from ._decision import Address, Decision
 from ._outgoing import OutgoingRequest
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["PATCH"]
 
 _MARK = "__aiointercept_patch__"
+
+# The last two lead to servers on this machine that the user has named; a closed session has no connector.
+_NEVER_REDIRECTED = (UnpatchedConnector, type(None), UnixConnector, NamedPipeConnector)
 
 
 class _AiohttpPatch:
@@ -60,6 +63,15 @@ class _AiohttpPatch:
 
     def add(self, request: OutgoingRequest, redirections: Redirections) -> None:
         """Add a request that is in flight, of a call made under `redirections`; see `InFlight`."""
+        connector = request.session and request.session.connector
+        if connector is not None and not isinstance(connector, TCPConnector):
+            # Its requests never reach `TCPConnector.connect`.
+            if self._find_address(request, redirections) is None:
+                return
+            raise RuntimeError(
+                f"{request.method} {request.url} cannot be redirected because {type(connector).__name__} is not a "
+                "TCPConnector: use an aiohttp.TCPConnector in tests, or let this host reach the real network"
+            )
         # The connector of the user may wait, and another thread may stop the last redirection meanwhile.
         self._in_flight[request.client_request] = request, redirections
         if redirections != self._redirections:
@@ -135,12 +147,16 @@ class _AiohttpPatch:
             check_family(request.family, address)
             request.end_error = redirection.end_error
             try:
-                connection = await original(connector, _RedirectedRequest(req, address, redirection), traces, timeout)
+                plain = without_overrides(connector)
+                connection = await original(plain, _RedirectedRequest(req, address, redirection), traces, timeout)
             except ClientConnectionError:
                 if redirection.end_reason is None:
                     raise
                 raise ClientConnectionError(redirection.end_reason) from None
             try:
+                if plain is not connector:
+                    private_attribute(connection, "_connector")
+                    connection._connector = connector
                 if redirection.end_reason is not None:
                     # The port may belong to another server by now.
                     raise ClientConnectionError(redirection.end_reason)
@@ -159,8 +175,7 @@ class _AiohttpPatch:
         def _request(session: ClientSession, *args: Any, **options: Any) -> Any:
             if not patch.active:
                 self._changes.do(patch.remove)
-            connector = session.connector
-            if not patch.active or not isinstance(connector, TCPConnector) or isinstance(connector, UnpatchedConnector):
+            if not patch.active or isinstance(session.connector, _NEVER_REDIRECTED):
                 return original(session, *args, **options)
             redirections = self._redirections
             call = Call(self, redirections, session, args, options)

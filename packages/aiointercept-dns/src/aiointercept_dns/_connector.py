@@ -1,4 +1,4 @@
-"""Connect with the settings of a user's connector: to a mock or to the real network."""
+"""Connect with the settings of a user's connector: to a mock, past its overridden methods, or to the real network."""
 
 import asyncio
 import socket
@@ -13,11 +13,28 @@ from ._active import ActiveRedirection, socket_pair
 from ._decision import Address
 from ._outgoing import OutgoingRequest
 
-__all__ = ["NetworkSettings", "UnpatchedConnector", "bound_family", "check_family", "verify_peer"]
+__all__ = ["NetworkSettings", "UnpatchedConnector", "bound_family", "check_family", "verify_peer", "without_overrides"]
 
 
 class UnpatchedConnector(TCPConnector):
     """A connector that is never redirected: it reaches the real network."""
+
+
+class _PlainConnector(TCPConnector):
+    def __del__(self, _: object = None) -> None:
+        """Leave the connections of the user's connector open."""
+
+
+def without_overrides(connector: TCPConnector) -> TCPConnector:
+    """Return `connector` with the methods of aiohttp's own class: it shares all attributes, such as the pool.
+
+    The methods of a subclass may ignore the address that they are given: those of a SOCKS connector connect to a proxy.
+    """
+    if type(connector) is TCPConnector:
+        return connector
+    plain = _PlainConnector.__new__(_PlainConnector)
+    plain.__dict__ = connector.__dict__
+    return plain
 
 
 def _local_addresses(connector: TCPConnector) -> Any:
