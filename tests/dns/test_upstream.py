@@ -23,7 +23,8 @@ async def test_a_request_and_its_response_are_passed_on_unchanged():
     packed = gzip.compress(b"reply", mtime=0)
 
     async def serve(request):
-        seen.append((request.method, request.raw_path, list(request.headers.items()), await request.read()))
+        headers = [(name.decode(), value.decode()) for name, value in request.raw_headers]
+        seen.append((request.method, request.raw_path, headers, await request.read()))
         response = web.Response(status=299, reason="Fine", body=packed, headers={"Content-Encoding": "gzip"})
         response.headers.extend([("X-Two", "1"), ("X-Two", "2"), ("Keep-Alive", "timeout=5")])
         return response
