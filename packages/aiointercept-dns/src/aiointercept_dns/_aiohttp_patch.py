@@ -204,7 +204,6 @@ class _AttributePatch:
         setattr(self.wrapper, _MARK, self)
 
     def install(self) -> None:
-        """Replace the attribute."""
         setattr(self._owner, self._name, self.wrapper)
 
     def remove(self) -> None:

@@ -43,11 +43,7 @@ class InFlight(Protocol):
 
 
 class Call:
-    """One `session.get(...)` of the user, from when the coroutine is made until it returns a response.
-
-    `session`, `args` and `options` are what was called: `session._request(*args, **options)`. `redirections` are those
-    that were active then.
-    """
+    """One `session._request(*args, **options)` of the user, made under `redirections`, until it returns a response."""
 
     def __init__(
         self,

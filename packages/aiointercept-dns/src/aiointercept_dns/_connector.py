@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from aiohttp import ClientConnectionError, TCPConnector
@@ -17,7 +18,19 @@ __all__ = ["NetworkSettings", "UnpatchedConnector", "bound_family", "check_famil
 
 
 class UnpatchedConnector(TCPConnector):
-    """A connector that is never redirected: it reaches the real network."""
+    """A connector that is never redirected: it reaches the real network, except for what `refuse` has an error for."""
+
+    refuse: Callable[[str, int], Exception | None] | None = None
+
+    async def connect(self, *args: Any, **options: Any) -> Connection:
+        connection = await super().connect(*args, **options)
+        peer = connection.transport and connection.transport.get_extra_info("peername")
+        # An IPv4 address may be reached as an IPv6 address.
+        error = self.refuse(peer[0].removeprefix("::ffff:"), peer[1]) if self.refuse is not None and peer else None
+        if error is not None:
+            connection.close()
+            raise error
+        return connection
 
 
 class _PlainConnector(TCPConnector):
@@ -83,7 +96,7 @@ class NetworkSettings:
 
     ssl: Any = True
     family: socket.AddressFamily = socket.AF_UNSPEC
-    local_host: str | None = None
+    local_addr: tuple[str, int] | None = None
     socket_factory: Any = None
     resolver: "_CrossLoopResolver | None" = None
 
@@ -95,30 +108,23 @@ class NetworkSettings:
         """
         if connector is None:
             return cls()
-        resolver = None
         # Only a resolver of the user: a new one of aiohttp's returns the same addresses as the old one.
-        if not getattr(connector, "_resolver_owner", True):
-            resolver = _CrossLoopResolver(connector._resolver, connector._loop)
+        is_users = not getattr(connector, "_resolver_owner", True)
+        resolver = _CrossLoopResolver(connector._resolver, connector._loop) if is_users else None
         local = _local_addresses(connector)
         return cls(
             ssl=getattr(connector, "_ssl", True),
             family=socket.AddressFamily(connector.family),
             # Without the port: the connection to the mock is bound to it.
-            local_host=local[0][4][0] if local else None,
+            local_addr=(local[0][4][0], 0) if local else None,
             socket_factory=getattr(connector, "_socket_factory", None),
             resolver=resolver,
         )
 
     def connector(self) -> UnpatchedConnector:
         """Make a connector with these settings on the running loop."""
-        return UnpatchedConnector(
-            limit=0,
-            ssl=self.ssl,
-            family=self.family,
-            local_addr=(self.local_host, 0) if self.local_host is not None else None,
-            socket_factory=self.socket_factory,
-            resolver=self.resolver,
-        )
+        settings: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return UnpatchedConnector(limit=0, **settings)
 
 
 @dataclass(frozen=True)

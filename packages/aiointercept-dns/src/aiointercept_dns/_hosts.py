@@ -101,7 +101,7 @@ def _parse_host(text: object) -> tuple[str | None, str, int | None, str]:
     # yarl removes line breaks and tabs.
     if not is_host or url.scheme not in ("", "http", "https") or port == 0 or any(char.isspace() for char in text):
         raise ValueError(f"{not_a_host}; wildcards and other schemes are not supported")
-    if _has_user_query_or_fragment(url):
+    if url.raw_query_string or url.raw_fragment or url.raw_user:
         raise ValueError(f"{text!r} has more than a host: {_WRITE_A_HOST}, without user, query and fragment")
     return url.scheme or None, host, port, url.raw_path.rstrip("/")
 
@@ -118,13 +118,9 @@ def _parse_target(target: str | URL) -> Address:
     host = "127.0.0.1" if url.raw_host == "localhost" else url.raw_host
     if url.scheme != "http" or host is None or not is_ip_address(host) or url.port is None:
         raise ValueError(f"{not_a_server}; it must have the scheme http and an IP address, names are not resolved")
-    if _has_user_query_or_fragment(url) or url.raw_path.strip("/"):
+    if url.raw_path.strip("/") or url.raw_query_string or url.raw_fragment or url.raw_user:
         raise ValueError(f"{target!r} has more than a host and port: {_WRITE_A_SERVER}; the client sets the path")
     return Address(host, url.port)
-
-
-def _has_user_query_or_fragment(url: URL) -> bool:
-    return bool(url.raw_query_string or url.raw_fragment or url.raw_user)
 
 
 def _bare_host(host: str) -> str:
