@@ -41,13 +41,14 @@ NOT_HOSTS = [
     "host:0",
     "host:70000",
     "host:-1",
-    "host/path",
     "host?query",
+    "host/path?query",
     "host#fragment",
     "user@host",
     "http://",
     "http://user:secret@host",
-    "https://host/path",
+    "https://host/path#fragment",
+    "ftp://host/path",
     "ftp://host",
     "ws://host",
     "[::1",
@@ -75,6 +76,49 @@ def test_an_entry_stands_for_urls(entry, same, different):
 def test_an_origin_in_passthrough_stands_for_every_port(entry):
     passthrough = Passthrough([entry])
     assert all(passthrough.matches(URL(url)) for url in ("http://api.example", "https://api.example:8443/x"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "same", "different"),
+    [
+        (
+            "http://api.example:8080/status",
+            ["/status", "/status/", "/status/a?b", "/status?a=/b", "/status#a"],
+            ["/", "", "/statuses", "/Status", "/a/status", "/a?/status"],
+        ),
+        ("api.example:8080/status/", ["/status", "/status/", "/status/a"], ["/statuses", "/"]),
+        ("API.example/a%2Fb", ["/a%2Fb", "/a%2Fb/c"], ["/a/b", "/a"]),
+        ("https://api.example/a%20b", ["/a b", "/a%20b/c"], ["/a"]),
+        ("https://api.example/ü", ["/ü/x", "/%C3%BC"], ["/u"]),
+        ("https://api.example/a/../b", ["/b/c", "/a/../b"], ["/a"]),
+    ],
+)
+def test_an_entry_with_a_path_in_passthrough_stands_for_the_urls_below_it(entry, same, different):
+    passthrough = Passthrough([entry])
+    for path in same:
+        assert passthrough.matches(URL(f"http://api.example:8080{path}"))
+        assert not passthrough.matches(URL(f"http://other.example:8080{path}"))
+    for path in different:
+        assert not passthrough.matches(URL(f"http://api.example:8080{path}"))
+
+
+def test_entries_with_paths_are_added_to_one_another():
+    passthrough = Passthrough(["http://api.example/a", "api.example:81/b", "http://api.example/c"])
+    assert all(passthrough.matches(URL(f"http://api.example:81/{path}")) for path in ("a", "b", "c"))
+    assert not passthrough.matches(URL("http://api.example:82/b"))
+    assert not passthrough.matches(URL("http://api.example:81/"))
+    everything = Passthrough(["http://api.example/a", "api.example"])
+    assert everything.matches(URL("https://api.example"))
+
+
+@pytest.mark.parametrize("entry", ["host/path", "https://host/path"])
+@pytest.mark.parametrize("use", [lambda entry: HostMap({entry: SERVER}), lambda entry: OriginResolver({entry: SERVER})])
+def test_a_path_in_a_mapping_is_a_value_error_that_names_it(use, entry):
+    with pytest.raises(
+        ValueError, match=r"has more than a host: write 'api\.example\.com', .* without a path"
+    ) as caught:
+        use(entry)
+    assert repr(entry) in str(caught.value)
 
 
 def test_an_origin_in_a_mapping_is_one_scheme_and_port():

@@ -23,7 +23,8 @@ async def test_a_request_and_its_response_are_passed_on_unchanged():
     packed = gzip.compress(b"reply", mtime=0)
 
     async def serve(request):
-        seen.append((request.method, request.raw_path, list(request.headers.items()), await request.read()))
+        headers = [(name.decode(), value.decode()) for name, value in request.raw_headers]
+        seen.append((request.method, request.raw_path, headers, await request.read()))
         response = web.Response(status=299, reason="Fine", body=packed, headers={"Content-Encoding": "gzip"})
         response.headers.extend([("X-Two", "1"), ("X-Two", "2"), ("Keep-Alive", "timeout=5")])
         return response
@@ -52,6 +53,44 @@ async def test_upstream_is_never_redirected():
             assert await body_of(response) == b"real GET /x"
         await upstream.close()
     assert mock.hits == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "name.example"])
+async def test_a_server_that_is_refused_gets_no_request_under_any_name(host):
+    """A server that forwards what it cannot answer must not forward it to itself."""
+    received, requests, closed = [], [], asyncio.Event()
+
+    class Refused(Exception):
+        pass
+
+    def refuse(host: str, port: int) -> Exception | None:
+        return Refused() if (host, port) == ("127.0.0.1", own_port) else None
+
+    def decide(request: OutgoingRequest) -> Exception:
+        requests.append(request)
+        return ValueError("decided")
+
+    async def serve(reader, writer):
+        received.append(await reader.read())
+        writer.close()
+        closed.set()
+
+    upstream = Upstream(refuse=refuse)
+    own = await asyncio.start_server(serve, "127.0.0.1", 0)
+    own_port = own.sockets[0].getsockname()[1]
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Names()))
+    async with own, real_server() as real, session:
+        with Redirection(decide), pytest.raises(ValueError, match="decided"):
+            await session.get("http://api.example/")
+        for method in ("GET", "POST"):
+            with pytest.raises(Refused):
+                await upstream.send(method, URL(f"http://{host}:{own_port}/"), {}, b"secret", as_sent_by=requests[0])
+            await asyncio.wait_for(closed.wait(), 5)
+            closed.clear()
+        response = await upstream.send("GET", URL(f"http://{host}:{real.port}/"), {}, None, as_sent_by=requests[0])
+        assert await body_of(response) == b"real GET /"
+        await upstream.close()
+    assert received == [b"", b""]
 
 
 async def test_a_body_is_streamed_and_a_chunked_one_stays_chunked():

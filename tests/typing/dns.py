@@ -71,6 +71,8 @@ async def sending(redirection: Redirection) -> None:
     request.set_exception(TimeoutError())
     assert_type(request.exception, BaseException | None)
 
+    Upstream(refuse=lambda host, port: ConnectionError(host) if port == 5000 else None)
+    Upstream(refuse=lambda host: None)  # type: ignore[misc, arg-type]
     upstream = Upstream()
     response = await upstream.send(request.method, request.url, request.headers, b"", as_sent_by=request)
     assert_type(response, UpstreamResponse)

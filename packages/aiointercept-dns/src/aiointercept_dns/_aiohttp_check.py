@@ -1,4 +1,4 @@
-"""Check that this release of aiohttp has what the patches need."""
+"""What the patches need of aiohttp beside its public names, and a check that this release has it."""
 
 import functools
 import inspect
@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import ClientRequest, ClientSession, TCPConnector, client_reqrep
 
-__all__ = ["POOL_KEY_FIELD", "check_aiohttp"]
+__all__ = ["POOL_KEY_FIELD", "check_aiohttp", "private_attribute"]
 
 # aiohttp sets this field only for a request with a proxy, and compares its value without looking at it.
 POOL_KEY_FIELD = "proxy_headers_hash"
@@ -28,20 +28,25 @@ def check_aiohttp() -> None:
     if POOL_KEY_FIELD not in getattr(key, "_fields", ()):
         missing.append(f"the field {POOL_KEY_FIELD} of ConnectionKey")
     missing += [f"ClientRequest.{name}" for name in _REQUEST_ATTRIBUTES if not hasattr(ClientRequest, name)]
-    if not _takes_middlewares(getattr(ClientSession, "_request", None)):
+    parameters = _parameters(ClientSession._request) if hasattr(ClientSession, "_request") else {}
+    if "middlewares" not in parameters and not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         missing.append("the method ClientSession._request(..., middlewares)")
     if missing:
-        raise RuntimeError(
-            f"aiohttp {aiohttp.__version__} cannot be redirected because it lacks {' and '.join(missing)}: "
-            "install a release of aiointercept that supports it, or an older aiohttp"
-        )
+        raise _unsupported(*missing)
 
 
-def _takes_middlewares(method: object) -> bool:
-    if not callable(method):
-        return False
-    parameters = _parameters(method)
-    return "middlewares" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+def private_attribute(owner: object, name: str) -> Any:
+    """Return a private attribute of an object of aiohttp; raises `RuntimeError` if this release has none."""
+    if not hasattr(owner, name):
+        raise _unsupported(f"{type(owner).__name__}.{name}")
+    return getattr(owner, name)
+
+
+def _unsupported(*missing: str) -> RuntimeError:
+    return RuntimeError(
+        f"aiohttp {aiohttp.__version__} cannot be redirected because it lacks {' and '.join(missing)}: "
+        "install a release of aiointercept that supports it, or an older aiohttp"
+    )
 
 
 # Reading a signature takes half of the time that starting a mock takes.

@@ -9,29 +9,32 @@ one call of the user, because aiohttp retries idempotent requests in it.
 import asyncio
 import functools
 import inspect
-import socket
+import os
 import sys
-import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientConnectionError, ClientRequest, ClientSession, TCPConnector
+from aiohttp import ClientConnectionError, ClientRequest, ClientSession, NamedPipeConnector, TCPConnector, UnixConnector
 from yarl import URL
 
-from ._active import ActiveRedirection, Redirections, socket_pair
-from ._aiohttp_check import POOL_KEY_FIELD, check_aiohttp
+from ._active import ActiveRedirection, Redirections
+from ._aiohttp_check import POOL_KEY_FIELD, check_aiohttp, private_attribute
 from ._calls import Call
-from ._connector import UnpatchedConnector
+from ._changes import Changes
+from ._connector import UnpatchedConnector, bound_family, check_family, verify_peer, without_overrides
 from ._decision import Address, Decision
 from ._outgoing import OutgoingRequest
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
 
 __all__ = ["PATCH"]
 
 _MARK = "__aiointercept_patch__"
+
+# The last two lead to servers on this machine that the user has named; a closed session has no connector.
+_NEVER_REDIRECTED = (UnpatchedConnector, type(None), UnixConnector, NamedPipeConnector)
 
 
 class _AiohttpPatch:
@@ -39,88 +42,125 @@ class _AiohttpPatch:
 
     def __init__(self) -> None:
         # Only for starting and stopping, in any thread: requests do not wait for it.
-        self._lock = threading.Lock()
-        self._redirections: Redirections = ()
+        self._changes = Changes()
+        # Only a started `Redirection` and its calls keep it alive, so that one that is not stopped can be collected.
+        self._started: tuple[weakref.ref[ActiveRedirection], ...] = ()
         self._in_flight: dict[ClientRequest, tuple[OutgoingRequest, Redirections]] = {}
         self._patches: list[_AttributePatch] = []
+        self._is_patched = False
 
     def install(self, redirection: ActiveRedirection) -> None:
         """Add `redirection` as the innermost one; raises `RuntimeError` if this release of aiohttp is not supported."""
-        with self._lock:
-            if not self._patches:
-                check_aiohttp()
-                self._patches = [
-                    _AttributePatch(TCPConnector, "connect", self._wrap_connect),
-                    _AttributePatch(ClientSession, "_request", self._wrap_request),
-                ]
-            self._redirections = (*self._redirections, redirection)
+        if not self._is_patched:
+            check_aiohttp()
+        self._changes.do(functools.partial(self._update, weakref.ref(redirection)))
 
     def remove(self, redirection: ActiveRedirection, reason: str) -> None:
         """Remove `redirection`; calls that were made under it never reach the real network."""
         # First of all: a call that finds the patches removed must find the reason.
         redirection.end_reason = reason
-        with self._lock:
-            self._redirections = tuple(other for other in self._redirections if other is not redirection)
-            self._remove_if_unused()
+        self._changes.do(functools.partial(self._update, weakref.ref(redirection)))
 
     def add(self, request: OutgoingRequest, redirections: Redirections) -> None:
         """Add a request that is in flight, of a call made under `redirections`; see `InFlight`."""
+        connector = request.session and request.session.connector
+        if connector is not None and not isinstance(connector, TCPConnector):
+            # Its requests never reach `TCPConnector.connect`.
+            if self._find_address(request, redirections) is None:
+                return
+            raise RuntimeError(
+                f"{request.method} {request.url} cannot be redirected because {type(connector).__name__} is not a "
+                "TCPConnector: use an aiohttp.TCPConnector in tests, or let this host reach the real network"
+            )
         # The connector of the user may wait, and another thread may stop the last redirection meanwhile.
         self._in_flight[request.client_request] = request, redirections
-        if redirections is not self._redirections:
+        if redirections != self._redirections:
             _refuse_after_end(request, redirections)
 
     def pop(self, client_request: ClientRequest) -> tuple[OutgoingRequest, Redirections] | None:
         """Remove a request that is no longer in flight, and return it if it was."""
         found = self._in_flight.pop(client_request, None)
-        if not self._redirections:
-            with self._lock:
-                self._remove_if_unused()
+        if self._patches and not self._started:
+            self._changes.do(self._update)
         return found
 
-    def _remove_if_unused(self) -> None:
-        if not self._redirections and not self._in_flight:
-            for patch in reversed(self._patches):
-                patch.remove()
-            self._patches = []
+    @property
+    def _redirections(self) -> Redirections:
+        return tuple(redirection for each in self._started if (redirection := each()) is not None)
 
-    def _remove_late(self, patch: "_AttributePatch") -> None:
-        with self._lock:
-            patch.remove()
+    def after_fork_in_child(self) -> None:
+        """Forget what only threads of the parent would finish."""
+        self._changes.after_fork_in_child()
+        self._in_flight.clear()
+
+    def _update(self, *changed: weakref.ref[ActiveRedirection]) -> None:
+        """Bring the active redirections and the patches in line with `changed`, which have started or ended."""
+        started = (*(each for each in self._started if each not in changed), *changed)
+        self._started = tuple(each for each in started if (found := each()) is not None and found.end_reason is None)
+        is_needed = bool(self._started or self._in_flight)
+        if is_needed and self._is_patched:
+            return
+        self._is_patched = False
+        # They are not needed, or an interrupt has left them.
+        while self._patches:
+            self._patches[-1].remove()
+            self._patches.pop()
+        if is_needed:
+            # Known before they are installed, so that an interrupt leaves none behind.
+            self._patches.append(_AttributePatch(TCPConnector, "connect", self._wrap_connect))
+            self._patches.append(_AttributePatch(ClientSession, "_request", self._wrap_request))
+            for patch in self._patches:
+                patch.install()
+            self._is_patched = True
+
+    def _find_address(
+        self, request: OutgoingRequest, redirections: Redirections
+    ) -> tuple[ActiveRedirection, Address] | None:
+        """Return where `request`, of a call made under `redirections`, goes: `None` for the real network.
+
+        Raises a decision that is an exception, and `ClientConnectionError` if its redirection has ended.
+        """
+        # Read once: another thread may stop a redirection between the check and the decision.
+        active = self._redirections
+        if redirections != active:
+            _refuse_after_end(request, redirections)
+        redirection, decision = _decide(active, request)
+        if isinstance(decision, BaseException):
+            request.set_exception(decision)
+            raise decision
+        return (redirection, decision) if redirection is not None and isinstance(decision, Address) else None
 
     def _wrap_connect(self, patch: "_AttributePatch", original: Callable[..., Awaitable["Connection"]]) -> Any:
         @functools.wraps(original)
         async def connect(connector: TCPConnector, req: ClientRequest, traces: Any, timeout: Any) -> "Connection":
             if not patch.active:
-                self._remove_late(patch)
+                self._changes.do(patch.remove)
             if not patch.active or isinstance(connector, UnpatchedConnector):
                 return await original(connector, req, traces, timeout)
             # A call that was made before the first redirection is not in flight.
             request, redirections = self.pop(req) or (OutgoingRequest(req), ())
-            request.connector, request.timeout, request.family = connector, timeout, _family(connector)
-            # Read once: another thread may stop a redirection between the check and the decision.
-            active = self._redirections
-            if redirections is not active:
-                _refuse_after_end(request, redirections)
-            redirection, decision = _decide(active, request)
-            if isinstance(decision, BaseException):
-                request.set_exception(decision)
-                raise decision
-            if redirection is None or not isinstance(decision, Address):
+            request.connector, request.timeout, request.family = connector, timeout, bound_family(connector)
+            found = self._find_address(request, redirections)
+            if found is None:
                 return await original(connector, req, traces, timeout)
-            _check_family(request.family, decision)
+            redirection, address = found
+            check_family(request.family, address)
             request.end_error = redirection.end_error
             try:
-                connection = await original(connector, _RedirectedRequest(req, decision, redirection), traces, timeout)
+                plain = without_overrides(connector)
+                connection = await original(plain, _RedirectedRequest(req, address, redirection), traces, timeout)
             except ClientConnectionError:
                 if redirection.end_reason is None:
                     raise
                 raise ClientConnectionError(redirection.end_reason) from None
             try:
+                if plain is not connector:
+                    private_attribute(connection, "_connector")
+                    connection._connector = connector
                 if redirection.end_reason is not None:
                     # The port may belong to another server by now.
                     raise ClientConnectionError(redirection.end_reason)
-                _verify_peer(connection, decision, redirection, request)
+                verify_peer(connection, address, redirection, request)
             except BaseException:
                 connection.close()
                 raise
@@ -134,16 +174,16 @@ class _AiohttpPatch:
         @functools.wraps(original)
         def _request(session: ClientSession, *args: Any, **options: Any) -> Any:
             if not patch.active:
-                self._remove_late(patch)
-            connector = session.connector
-            if not patch.active or not isinstance(connector, TCPConnector) or isinstance(connector, UnpatchedConnector):
+                self._changes.do(patch.remove)
+            if not patch.active or isinstance(session.connector, _NEVER_REDIRECTED):
                 return original(session, *args, **options)
             redirections = self._redirections
             call = Call(self, redirections, session, args, options)
             middlewares: Any = options.get("middlewares")
             if middlewares is None:
-                middlewares = getattr(session, "_middlewares", ())
+                middlewares = private_attribute(session, "_middlewares")
             response = original(session, *args, **{**options, "middlewares": call.middlewares(middlewares)})
+            call.release_with(response)
             if any(redirection.unwrap_os_errors for redirection in redirections):
                 return call.unwrap_os_error(response)
             return response
@@ -152,7 +192,7 @@ class _AiohttpPatch:
 
 
 class _AttributePatch:
-    """One attribute of an aiohttp class, replaced by a wrapper from when this is made until `remove`."""
+    """One attribute of a class, replaced by a wrapper from `install` until `remove`."""
 
     def __init__(self, owner: type, name: str, wrap: Callable[["_AttributePatch", Any], Any]) -> None:
         self._owner = owner
@@ -162,7 +202,9 @@ class _AttributePatch:
         self.defined, self.original = _current_attribute(owner, name)
         self.wrapper = wrap(self, self.original)
         setattr(self.wrapper, _MARK, self)
-        setattr(owner, name, self.wrapper)
+
+    def install(self) -> None:
+        setattr(self._owner, self._name, self.wrapper)
 
     def remove(self) -> None:
         """Restore what was found, unless another library has wrapped the wrapper: then it only passes calls on.
@@ -195,24 +237,18 @@ class _RedirectedRequest:
 
     def __init__(self, client_request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:
         self._client_request = client_request
-        self.host = address.host
-        self.port = address.port
+        self.host, self.port = address.host, address.port
         self.url = URL.build(scheme="http", host=address.host, port=address.port)
-        self.connection_key = _pool_key(client_request.connection_key, address, redirection)
+        # Its pool: the key keeps the origin, so that limits per host work and http and https share no connection. The
+        # mark makes it unequal to the key of the real origin and to the key of any other redirection or address.
+        mark: Any = (redirection.pool_token, address)
+        self.connection_key = client_request.connection_key._replace(**{POOL_KEY_FIELD: mark})
 
     def is_ssl(self) -> bool:
         return False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client_request, name)
-
-
-def _pool_key(key: "ConnectionKey", address: Address, redirection: ActiveRedirection) -> "ConnectionKey":
-    """Return the key of the pool of connections to `address`, for requests whose own key is `key`."""
-    # It keeps the origin, so that limits per host work and http and https share no connection. The mark makes it
-    # unequal to the key of the real origin and to the key of any other redirection or address.
-    mark: Any = (redirection.pool_token, address)
-    return key._replace(**{POOL_KEY_FIELD: mark})
 
 
 def _decide(redirections: Redirections, request: OutgoingRequest) -> tuple[ActiveRedirection | None, Decision]:
@@ -240,42 +276,6 @@ def _refuse_after_end(request: OutgoingRequest, redirections: Redirections) -> N
         raise ClientConnectionError(redirection.end_reason)
 
 
-def _family(connector: TCPConnector) -> int:
-    """Return the address family that `connector` is bound to, by itself or by its local address."""
-    family = connector.family
-    local = getattr(connector, "_local_addr_infos", None)
-    if family == socket.AF_UNSPEC and local and all(info[0] == socket.AF_INET6 for info in local):
-        return socket.AF_INET6
-    return family
-
-
-def _check_family(family: int, address: Address) -> None:
-    """Raise `ClientConnectionError` if a connector that is bound to `family` cannot reach `address`."""
-    if family != socket.AF_UNSPEC and (family == socket.AF_INET6) != (":" in address.host):
-        raise ClientConnectionError(
-            f"the connector is bound to {socket.AddressFamily(family).name}, but the mock listens on {address.host}: "
-            "create the connector without family= and local_addr=, or let the mock listen on that family"
-        )
-
-
-def _verify_peer(
-    connection: "Connection", address: Address, redirection: ActiveRedirection, request: OutgoingRequest
-) -> None:
-    """Raise `ClientConnectionError` if the connection leads elsewhere; else remember that it carries `request`."""
-    transport = connection.transport
-    if transport is None:
-        # It is lost already, and aiohttp raises its own error.
-        return
-    client, server = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
-    if client is None or server is None or server[:2] != address[:2]:
-        raise ClientConnectionError(
-            f"the connector opened a connection to {server!r} instead of the mock at {address.host}:{address.port}, "
-            "and it was closed before anything was sent: use a connector that connects to the address it is given"
-        )
-    if redirection.requests is not None:
-        redirection.requests[socket_pair(client, server)] = request
-
-
 def _as_coroutine_function(function: Any) -> Any:
     """Mark `function` as a coroutine function: `unittest.mock` patches those with another kind of mock."""
     if sys.version_info >= (3, 12):
@@ -285,3 +285,5 @@ def _as_coroutine_function(function: Any) -> Any:
 
 
 PATCH = _AiohttpPatch()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=PATCH.after_fork_in_child)

@@ -8,7 +8,9 @@ A call adds two client middlewares around those of the user. They belong to the 
 patches are removed.
 """
 
+import weakref
 from collections.abc import Coroutine, Mapping, Sequence
+from types import CoroutineType
 from typing import Any, Protocol
 
 from aiohttp import (
@@ -31,27 +33,17 @@ _DISCONNECTS = (ServerDisconnectedError, ClientOSError)
 
 
 class InFlight(Protocol):
-    """Requests that have left `ClientSession._request` and have not reached `TCPConnector.connect`.
-
-    The patches stay installed until there are none.
-    """
+    """The requests between `ClientSession._request` and `TCPConnector.connect`: they keep the patches installed."""
 
     def add(self, request: OutgoingRequest, redirections: Redirections) -> None:
-        """Add `request`, of a call that was made under `redirections`.
-
-        Raises `aiohttp.ClientConnectionError` if the one of them that redirects the request has ended.
-        """
+        """Add `request`, of a call that was made under `redirections`; raises if it must not be sent."""
 
     def pop(self, client_request: ClientRequest) -> object:
         """Remove the request, if it is there."""
 
 
 class Call:
-    """One `session.get(...)` of the user, from when the coroutine is made until it returns a response.
-
-    `session`, `args` and `options` are what was called: `session._request(*args, **options)`. `redirections` are those
-    that were active then.
-    """
+    """One `session._request(*args, **options)` of the user, made under `redirections`, until it returns a response."""
 
     def __init__(
         self,
@@ -63,17 +55,29 @@ class Call:
     ) -> None:
         self._in_flight = in_flight
         self._redirections = redirections
-        self._session = session
+        self._session: ClientSession | None = session
         self._args = args
         self._options = options
         self._is_initial = True
         # The known cause of the last disconnect, and the error that a retry raises.
         self._cause: BaseException | None = None
         self._final_error: BaseException | None = None
+        self._response: object = None
 
     def middlewares(self, users: Sequence[ClientMiddlewareType]) -> tuple[ClientMiddlewareType, ...]:
         """Return the middlewares to make the call with, around those of the user."""
         return (self._suppress_retry, *users, self._send)
+
+    def release_with(self, response: object) -> None:
+        """Release what was called, and the redirections, as soon as the coroutine `response` is gone."""
+        # aiohttp 4 keeps the middlewares of the last 64 calls. Another library may have wrapped the coroutine.
+        if isinstance(response, CoroutineType):
+            self._response = weakref.ref(response, self._release)
+
+    def _release(self, _: object) -> None:
+        self._session = self._response = self._cause = self._final_error = None
+        self._redirections = self._args = ()
+        self._options = {}
 
     async def _suppress_retry(self, client_request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Call the user's middlewares, as the first middleware; raise the first error again if aiohttp retries."""

@@ -15,8 +15,6 @@ __all__ = ["HostMap", "Passthrough", "Targets", "is_ip_address", "is_loopback"]
 
 Targets: TypeAlias = Mapping[str, str | URL]
 
-_HostPattern: TypeAlias = tuple[str | None, str, int | None]
-
 # A host name in IDNA encoding without the trailing dot. It excludes wildcards and lists.
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
@@ -32,9 +30,11 @@ class HostMap:
     """
 
     def __init__(self, targets: Targets) -> None:
-        self._addresses: dict[_HostPattern, Address] = {}
+        self._addresses: dict[tuple[str | None, str, int | None], Address] = {}
         for text, target in targets.items():
-            scheme, host, port = _parse_host(text)
+            scheme, host, port, path = _parse_host(text)
+            if path:
+                raise ValueError(f"{text!r} has more than a host: {_WRITE_A_HOST}, without a path")
             if scheme is not None and port is None:
                 port = URL.build(scheme=scheme, host=host).port
             self._addresses[scheme, host, port] = _parse_target(target)
@@ -57,31 +57,34 @@ class HostMap:
 class Passthrough:
     """A set of hosts that reach the real network: `"host"`, `"host:port"` or an origin such as `"https://host"`.
 
-    An entry without a port stands for every port of the host, whatever its scheme. Raises `TypeError` if `hosts` is a
-    single str, `ValueError` for an entry that is not a host.
+    An entry without a port stands for every port of the host, whatever its scheme. With a path, as in
+    `"http://localhost:8080/status"`, it stands for that path and all paths below it, with any query. Raises `TypeError`
+    if `hosts` is a single str, `ValueError` for an entry that is not a host.
     """
 
     def __init__(self, hosts: Iterable[str] | None) -> None:
         if isinstance(hosts, str):
             raise TypeError(f"passthrough must be a list of hosts, got {hosts!r}: write [{hosts!r}]")
-        self._hosts: set[tuple[str, int | None]] = set()
+        self._paths: dict[tuple[str, int | None], set[str]] = {}
         for entry in hosts or ():
             try:
-                _, host, port = _parse_host(entry)
+                _, host, port, path = _parse_host(entry)
             except ValueError as exc:
                 raise ValueError(f"passthrough: {exc}") from exc
-            self._hosts.add((host, port))
+            self._paths.setdefault((host, port), set()).add(path)
 
     def matches(self, url: URL) -> bool:
         """Return whether a request for `url` reaches the real network."""
-        host = _bare_host(url.raw_host or "")
-        return (host, None) in self._hosts or (host, url.port) in self._hosts
+        host, below = _bare_host(url.raw_host or ""), f"{url.raw_path}/"
+        paths = (path for port in (None, url.port) for path in self._paths.get((host, port), ()))
+        return any(below.startswith(f"{path}/") for path in paths)
 
 
-def _parse_host(text: object) -> _HostPattern:
-    """Return scheme, host and port of `"host"`, `"host:port"` or `"scheme://host"`; `None` for a missing part.
+def _parse_host(text: object) -> tuple[str | None, str, int | None, str]:
+    """Return scheme, host, port and path of `"host"`, `"host:port"` or `"scheme://host"`; `None` for a missing part.
 
-    Bare IP addresses and a trailing dot are allowed. Raises `ValueError` if `text` is not a host.
+    The path has no slash at its end, and is `""` if it is missing. Bare IP addresses and a trailing dot are allowed.
+    Raises `ValueError` if `text` is not a host.
     """
     not_a_host = f"{text!r} is not a host: {_WRITE_A_HOST}"
     if not isinstance(text, str):
@@ -98,9 +101,9 @@ def _parse_host(text: object) -> _HostPattern:
     # yarl removes line breaks and tabs.
     if not is_host or url.scheme not in ("", "http", "https") or port == 0 or any(char.isspace() for char in text):
         raise ValueError(f"{not_a_host}; wildcards and other schemes are not supported")
-    if _has_more_than_origin(url):
-        raise ValueError(f"{text!r} has more than a host: {_WRITE_A_HOST}, without user, path, query and fragment")
-    return url.scheme or None, host, port
+    if url.raw_query_string or url.raw_fragment or url.raw_user:
+        raise ValueError(f"{text!r} has more than a host: {_WRITE_A_HOST}, without user, query and fragment")
+    return url.scheme or None, host, port, url.raw_path.rstrip("/")
 
 
 def _parse_target(target: str | URL) -> Address:
@@ -115,13 +118,9 @@ def _parse_target(target: str | URL) -> Address:
     host = "127.0.0.1" if url.raw_host == "localhost" else url.raw_host
     if url.scheme != "http" or host is None or not is_ip_address(host) or url.port is None:
         raise ValueError(f"{not_a_server}; it must have the scheme http and an IP address, names are not resolved")
-    if _has_more_than_origin(url):
+    if url.raw_path.strip("/") or url.raw_query_string or url.raw_fragment or url.raw_user:
         raise ValueError(f"{target!r} has more than a host and port: {_WRITE_A_SERVER}; the client sets the path")
     return Address(host, url.port)
-
-
-def _has_more_than_origin(url: URL) -> bool:
-    return bool(url.raw_path.strip("/") or url.raw_query_string or url.raw_fragment or url.raw_user)
 
 
 def _bare_host(host: str) -> str:

@@ -7,7 +7,6 @@ from contextvars import copy_context
 from typing import Any
 
 from aiohttp import ClientRequest, ClientSession, ClientTimeout, TCPConnector
-from yarl import URL
 
 __all__ = ["OutgoingRequest"]
 
@@ -37,7 +36,9 @@ class OutgoingRequest:
     ) -> None:
         self.client_request = client_request
         self.method = client_request.method
-        self.url = _http_url(client_request.url)
+        # aiohttp has dropped the fragment.
+        url = client_request.url.with_user(None)
+        self.url = url.with_scheme(_HTTP_SCHEMES.get(url.scheme, url.scheme))
         self.headers: Mapping[str, str] = client_request.headers
         self.session = session
         self.args = args
@@ -62,10 +63,3 @@ class OutgoingRequest:
         if self._exception is None and self.end_error is not None:
             return self.end_error()
         return self._exception
-
-
-def _http_url(url: URL) -> URL:
-    # aiohttp has dropped the fragment.
-    if url.user is not None or url.password is not None:
-        url = url.with_user(None)
-    return url.with_scheme(_HTTP_SCHEMES[url.scheme]) if url.scheme in _HTTP_SCHEMES else url

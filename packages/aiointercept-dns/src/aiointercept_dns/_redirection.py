@@ -1,6 +1,8 @@
 """Redirect every aiohttp client of the process while a block runs."""
 
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from ._active import ActiveRedirection, SocketPair, socket_pair
@@ -27,9 +29,13 @@ class Redirection:
 
     With `unwrap_os_errors` an `OSError` that is a decision, or was set on a request, reaches the caller as that object
     and not as aiohttp's `ClientOSError`; aiohttp's warnings then name a wrong line.
+
+    A redirection that is collected without `stop` stops redirecting, and a `ResourceWarning` says so.
     """
 
     def __init__(self, decide: Decider | Targets, *, unwrap_os_errors: bool = False) -> None:
+        # Threads may start it at once: the first in the list succeeds, the others remove what they have added.
+        self._active: list[ActiveRedirection] = []
         self._decide: Decider
         self._requests: dict[SocketPair, OutgoingRequest] | None
         if isinstance(decide, Mapping):
@@ -40,27 +46,42 @@ class Redirection:
         else:
             raise TypeError(f"decide must be a function or a mapping from hosts to URLs, got {decide!r}")
         self._unwrap_os_errors = unwrap_os_errors
-        self._active: ActiveRedirection | None = None
 
     def start(self) -> None:
         """Start redirecting.
 
         Raises `RuntimeError` if the redirection is active already, or if this release of aiohttp is not supported.
         """
-        if self._active is not None:
-            raise RuntimeError("the redirection is already active: call stop() first, or create a second Redirection")
         active = ActiveRedirection(self._decide, self._requests, unwrap_os_errors=self._unwrap_os_errors)
-        PATCH.install(active)
-        self._active = active
+        self._active.append(active)
+        try:
+            if self._active[:1] != [active]:
+                raise RuntimeError("the redirection is already active: call stop() first, or create a second one")
+            PATCH.install(active)
+        except BaseException:
+            self._end(active, "the redirection was not started")
+            raise
 
     def stop(self, reason: str = "the redirection ended before the response arrived") -> None:
         """Stop redirecting at once; does nothing if the redirection is not active.
 
         A pending call gets an `aiohttp.ServerDisconnectedError` with `reason` as its text when its connection closes.
+        If this is interrupted, for example by a `KeyboardInterrupt`, call it again.
         """
-        active, self._active = self._active, None
-        if active is not None:
-            PATCH.remove(active, reason)
+        for active in tuple(self._active):
+            self._end(active, reason)
+
+    def _end(self, active: ActiveRedirection, reason: str) -> None:
+        PATCH.remove(active, reason)
+        # Last of all, so that an interrupted `stop` can be called again.
+        with suppress(ValueError):
+            self._active.remove(active)
+
+    def __del__(self) -> None:
+        if self._active:
+            self.stop()
+            unstopped = "a Redirection was collected before it was stopped: use a with block, or call stop()"
+            warnings.warn(unstopped, ResourceWarning, stacklevel=2, source=self)
 
     def pop_request(self, client: tuple[Any, ...], server: tuple[Any, ...]) -> OutgoingRequest | None:
         """Return the request that a server received, by the socket addresses of the two ends of the connection.

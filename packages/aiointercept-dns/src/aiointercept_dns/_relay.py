@@ -60,10 +60,9 @@ class _UpgradedConnection:
         protocol, loop = connection.protocol, asyncio.get_running_loop()
         self._reader = StreamReader(protocol, _BUFFER_SIZE, loop=loop)
         self._writer = StreamWriter(protocol, loop)
-        # Declared for the frames of a WebSocket.
-        parser: Any = self
-        payload: Any = self._reader
-        protocol.set_parser(parser, payload)
+        # Its parameters are declared for the frames of a WebSocket.
+        set_parser: Any = protocol.set_parser
+        set_parser(self, self._reader)
 
     async def receive(self) -> bytes:
         return await self._reader.readany()

@@ -1,7 +1,7 @@
 """Send a request to the real network, unchanged both ways."""
 
 import io
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,14 @@ class UpstreamResponse:
 
 
 class Upstream:
-    """A client for the real network that is never redirected. Use it on one event loop."""
+    """A client for the real network that is never redirected. Use it on one event loop.
 
-    def __init__(self) -> None:
+    `refuse` is called with the IP address and port of each connection before anything is sent. If it returns an
+    exception, the connection is closed and `send` raises it: so a server never sends to itself, by whatever name.
+    """
+
+    def __init__(self, *, refuse: Callable[[str, int], Exception | None] | None = None) -> None:
+        self._refuse = refuse
         self._sessions: dict[NetworkSettings, ClientSession] = {}
 
     async def send(
@@ -107,12 +112,11 @@ class Upstream:
             await session.close()
 
     def _session(self, settings: NetworkSettings) -> ClientSession:
-        session = self._sessions.get(settings)
-        if session is None:
-            session = self._sessions[settings] = ClientSession(
-                connector=settings.connector(), cookie_jar=DummyCookieJar(), **_LIMITS
-            )
-        return session
+        if settings not in self._sessions:
+            connector = settings.connector()
+            connector.refuse = self._refuse
+            self._sessions[settings] = ClientSession(connector=connector, cookie_jar=DummyCookieJar(), **_LIMITS)
+        return self._sessions[settings]
 
 
 def _verbatim_headers(headers: CIMultiDict[str], *, retry: bool) -> ClientMiddlewareType:
