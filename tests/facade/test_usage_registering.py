@@ -10,6 +10,7 @@ from support import fetch
 from yarl import URL
 
 from aiointercept import CallbackResult, Route, aiointercept
+from aiointercept_core import Registry, RouteOptions
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -42,6 +43,15 @@ def test_the_arguments_of_add_have_their_documented_defaults_and_order():
     assert parameters[0].default is inspect.Parameter.empty
     assert {p.name: p.default for p in parameters[1:]} == DEFAULTS
     assert [p.name for p in parameters[1:]] == list(DEFAULTS)
+
+
+def test_add_has_the_signature_of_core_and_the_shortcuts_show_it():
+    signature = inspect.signature(aiointercept.add)
+    assert signature == inspect.signature(Registry.add)
+    known = [p for p in signature.parameters.values() if p.name not in ("self", "method", "unknown")]
+    for name in ("get", "post", "put", "patch", "delete", "head", "options"):
+        assert list(inspect.signature(getattr(aiointercept(), name)).parameters.values()) == known
+    assert [p.name for p in known[1:]] == list(RouteOptions.__annotations__)
 
 
 async def test_the_arguments_of_add_may_be_given_by_position():
