@@ -72,7 +72,7 @@ class MockParameter:
             elif parameter.default is not inspect.Parameter.empty:
                 leading.append(parameter.default)
             else:
-                raise TypeError(f"{_name(self._function)}() misses the argument {parameter.name!r}")
+                raise TypeError(f"{_name(self._function)}() is missing the argument {parameter.name!r}")
         if self._name_of_mock is None:
             rest.append(mock)
         elif self._by_keyword:
