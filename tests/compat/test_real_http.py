@@ -155,6 +155,10 @@ async def test_urls_are_checked_by_aiohttp(m, url):
         {"status": 1000},
         {"headers": {"X One": "1"}},
         {"headers": {"X-One": "a\r\nb"}},
+        {"headers": {"X-One": "a\x01b"}},
+        {"headers": {"Set-Cookie": ["a=1", "b=2"]}},
+        {"reason": "a\x7fb"},
+        {"content_type": "text/plain\x1f"},
         {"repeat": -1},
         {"payload": object()},
         {"exception": True},
@@ -176,6 +180,16 @@ async def test_a_wrong_result_of_a_callback_is_told_to_the_caller(m):
     m.get(URL, callback=lambda url, **kwargs: {"status": 200})
     async with aiohttp.ClientSession() as session:
         with pytest.raises(TypeError, match="must return a CallbackResult"):
+            await session.get(URL)
+
+
+@pytest.mark.parametrize(
+    "options", [{"headers": {"X-One": "a\x01b"}}, {"reason": "a\x7fb"}, {"content_type": "text/plain\x1f"}]
+)
+async def test_control_characters_in_the_result_of_a_callback_are_told_to_the_caller(m, options):
+    m.get(URL, callback=lambda url, **kwargs: CallbackResult(**options))
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ValueError, match="must not contain control characters other than TAB"):
             await session.get(URL)
 
 
