@@ -109,8 +109,9 @@ class aioresponses:
     def clear(self) -> None:
         """Forget the routes; the recorded calls stay."""
         if self._running is not None:
-            self._running.registry.clear()
-        self._overrides.clear()
+            with self._running.registry.lock:
+                self._running.registry.clear()
+                self._overrides.clear()
 
     def add(
         self,
@@ -154,21 +155,24 @@ class aioresponses:
                 content_type=content_type,
                 reason=reason,
             )
-        route = self._running.registry.add(
-            url,
-            method,
-            status,
-            body,
-            payload=payload,
-            headers=headers,
-            repeat=repeat,
-            content_type=content_type,
-            callback=callback,
-            reason=reason,
-        )
         overrides = ReplyOverrides(callback, exception, response_class, result)
-        if overrides != ReplyOverrides():
-            self._overrides[route] = overrides
+        registry = self._running.registry
+        # A request that arrives in between must not get the reply without the overrides.
+        with registry.lock:
+            route = registry.add(
+                url,
+                method,
+                status,
+                body,
+                payload=payload,
+                headers=headers,
+                repeat=repeat,
+                content_type=content_type,
+                callback=callback,
+                reason=reason,
+            )
+            if overrides != ReplyOverrides():
+                self._overrides[route] = overrides
         return route
 
     def head(self, url: str | URL | re.Pattern[str], **options: Any) -> None:
