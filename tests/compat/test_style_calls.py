@@ -15,10 +15,8 @@ LIBRARY = os.environ.get("AIORESPONSES_STYLE_LIBRARY", "aiointercept.compat")
 library = importlib.import_module(LIBRARY)
 CallbackResult, aioresponses = library.CallbackResult, library.aioresponses
 # aioresponses has these in modules of their own.
-if LIBRARY == "aioresponses":
-    more, core = importlib.import_module("aioresponses.compat"), importlib.import_module("aioresponses.core")
-else:
-    more = core = library
+more = importlib.import_module("aioresponses.compat") if LIBRARY == "aioresponses" else library
+core = importlib.import_module(f"{LIBRARY}.core")
 URL, normalize_url, merge_params, RequestCall = more.URL, more.normalize_url, more.merge_params, core.RequestCall
 
 THINGS = "http://api.example.com/v1/things"
@@ -35,6 +33,13 @@ def m():
             m.add(THINGS, method, repeat=True)
             m.add(f"{THINGS}?a=1&b=2", method, repeat=True)
         yield m
+
+
+def test_names_of_the_module_core():
+    assert library.core is core
+    assert (core.aioresponses, core.CallbackResult, core.URL) == (aioresponses, CallbackResult, Url)
+    assert (core.normalize_url, core.merge_params) == (normalize_url, merge_params)
+    assert core.ClientResponse is aiohttp.ClientResponse
 
 
 def test_helpers_that_may_be_imported():
@@ -65,6 +70,36 @@ async def test_requests_by_method_and_url(m):
         m.requests["DELETE", URL(THINGS)]
     (method, url), calls = list(m.requests.items())[-1]
     assert (method, str(url), len(calls)) == ("POST", THINGS, 2)
+
+
+@pytest.mark.parametrize("method", ["post", "Post", "POST", "purge"])
+async def test_requests_keep_the_spelling_of_the_method(m, method):
+    m.add(THINGS, "PURGE")
+    async with aiohttp.ClientSession() as session:
+        await session.request(method, THINGS, json={"n": 1})
+    assert list(m.requests) == [(method, URL(THINGS))]
+    ((call,),) = m.requests.values()
+    assert list(call.kwargs) == ["json", "allow_redirects", *(["data"] if method == "POST" else [])]
+
+
+async def test_each_spelling_of_a_method_has_its_own_requests(m):
+    async with aiohttp.ClientSession() as session:
+        await session.request("get", THINGS)
+        await session.request("GET", THINGS, params={})
+    assert list(m.requests) == [("get", URL(THINGS)), ("GET", URL(THINGS))]
+    assert [len(m.requests[method, URL(THINGS)]) for method in ("get", "GET")] == [1, 1]
+    m.assert_called_with(THINGS, method="get", params={})
+
+
+async def test_the_order_of_the_keyword_arguments(m):
+    async with aiohttp.ClientSession() as session:
+        await session.request("GET", THINGS, allow_redirects=False, timeout=None, headers={"X": "1"})
+        await session.post(THINGS, json={}, headers={"X": "1"})
+        await session.request("POST", THINGS, json={}, headers={"X": "1"})
+    (get,), (first, second) = m.requests.values()
+    assert list(get.kwargs) == ["timeout", "headers", "allow_redirects"]
+    assert list(first.kwargs) == ["data", "json", "headers", "allow_redirects"]
+    assert list(second.kwargs) == ["json", "headers", "allow_redirects", "data"]
 
 
 async def test_requests_are_found_by_their_normalised_url(m):
