@@ -8,6 +8,7 @@ from aiointercept_core import CallbackResult
 
 from .._aioresponses import aioresponses
 from .._calls import RequestCall, merge_params, normalize_url
+from .._request_match import RequestMatch
 
 __all__ = [
     "URL",
@@ -18,6 +19,7 @@ __all__ = [
     "ClientResponse",
     "ClientSession",
     "RequestCall",
+    "RequestMatch",
     "aioresponses",
     "merge_params",
     "normalize_url",
