@@ -13,9 +13,11 @@ import aiohttp
 import pytest
 from aiointercept_pytest import PYTEST_RUN
 from support import raw_exchange, real_server
+from yarl import URL as Url
 
 from aiointercept import aiointercept
 from aiointercept.compat import CallbackResult, aioresponses
+from aiointercept_core import PlainRequest
 
 URL = "http://api.example.com/v1/things"
 OTHER = "https://other.example.com/"
@@ -176,6 +178,26 @@ def test_decorated_between_patches(getcwd, m, getpid):
 
 
 # Loops and threads
+
+
+def test_a_request_never_gets_a_route_without_its_exception():
+    m, reserved = aioresponses(), threading.Event()
+
+    def reserve():
+        m._running.registry.reserve(PlainRequest("GET", Url(URL)))
+        reserved.set()
+
+    class Overrides(dict):
+        def __setitem__(self, route, overrides):
+            # Another thread sends its request while the exception is registered.
+            threading.Thread(target=reserve).start()
+            assert not reserved.wait(0.1)
+            super().__setitem__(route, overrides)
+
+    m._overrides = Overrides()
+    with m:
+        m.get(URL, exception=ValueError())
+        assert reserved.wait(5)
 
 
 def test_sessions_in_several_threads():

@@ -155,6 +155,10 @@ async def test_urls_are_checked_by_aiohttp(m, url):
         {"status": 1000},
         {"headers": {"X One": "1"}},
         {"headers": {"X-One": "a\r\nb"}},
+        {"headers": {"X-One": "a\x01b"}},
+        {"headers": {"Set-Cookie": ["a=1", "b=2"]}},
+        {"reason": "a\x7fb"},
+        {"content_type": "text/plain\x1f"},
         {"repeat": -1},
         {"payload": object()},
         {"exception": True},
@@ -176,6 +180,44 @@ async def test_a_wrong_result_of_a_callback_is_told_to_the_caller(m):
     m.get(URL, callback=lambda url, **kwargs: {"status": 200})
     async with aiohttp.ClientSession() as session:
         with pytest.raises(TypeError, match="must return a CallbackResult"):
+            await session.get(URL)
+
+
+async def test_requests_are_found_with_any_spelling_of_the_method(m):
+    m.post(URL)
+    m.get(URL)
+    async with aiohttp.ClientSession() as session:
+        await session.request("post", URL, json={"n": 1})
+        await session.get(URL)
+    assert list(m.requests) == [("post", Url(URL)), ("GET", Url(URL))]
+    for method in ("post", "Post", "POST"):
+        assert (method, Url(URL)) in m.requests
+        assert m.requests[method, Url(URL)] == m.requests.get((method, URL)) == m.requests["post", Url(URL)]
+        m.assert_any_call(URL, method)
+        m.assert_called_with(URL, method, json={"n": 1})
+    with pytest.raises(AssertionError, match="!="):
+        m.assert_called_with(URL, "POST", json={"n": 1}, data=b"")
+    assert ("put", Url(URL)) not in m.requests
+    assert ("get", Url(URL)) in m.requests
+    with pytest.raises(KeyError):
+        m.requests["put", Url(URL)]
+
+
+async def test_a_redirect_to_another_method_is_part_of_the_call(m):
+    m.post(URL, status=303, headers={"Location": "/elsewhere"})
+    m.get("http://api.example.com/elsewhere", body="there")
+    async with aiohttp.ClientSession() as session:
+        assert await (await session.request("post", URL)).text() == "there"
+    assert list(m.requests) == [("post", Url(URL))]
+
+
+@pytest.mark.parametrize(
+    "options", [{"headers": {"X-One": "a\x01b"}}, {"reason": "a\x7fb"}, {"content_type": "text/plain\x1f"}]
+)
+async def test_control_characters_in_the_result_of_a_callback_are_told_to_the_caller(m, options):
+    m.get(URL, callback=lambda url, **kwargs: CallbackResult(**options))
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ValueError, match="must not contain control characters other than TAB"):
             await session.get(URL)
 
 

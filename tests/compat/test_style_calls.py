@@ -15,17 +15,15 @@ LIBRARY = os.environ.get("AIORESPONSES_STYLE_LIBRARY", "aiointercept.compat")
 library = importlib.import_module(LIBRARY)
 CallbackResult, aioresponses = library.CallbackResult, library.aioresponses
 # aioresponses has these in modules of their own.
-if LIBRARY == "aioresponses":
-    more, core = importlib.import_module("aioresponses.compat"), importlib.import_module("aioresponses.core")
-else:
-    more = core = library
+more = importlib.import_module("aioresponses.compat") if LIBRARY == "aioresponses" else library
+core = importlib.import_module(f"{LIBRARY}.core")
 URL, normalize_url, merge_params, RequestCall = more.URL, more.normalize_url, more.merge_params, core.RequestCall
 
 THINGS = "http://api.example.com/v1/things"
 with warnings.catch_warnings():
-    # aiohttp 3.14 would rather have a header.
+    # aiohttp 3.14 would rather have a header, and aiohttp 4 has no `auth`.
     warnings.simplefilter("ignore", DeprecationWarning)
-    AUTH = aiohttp.BasicAuth("user", "password")
+    AUTH = [{"auth": aiohttp.BasicAuth("user", "password")}] if hasattr(aiohttp, "BasicAuth") else []
 
 
 @pytest.fixture
@@ -35,6 +33,13 @@ def m():
             m.add(THINGS, method, repeat=True)
             m.add(f"{THINGS}?a=1&b=2", method, repeat=True)
         yield m
+
+
+def test_names_of_the_module_core():
+    assert library.core is core
+    assert (core.aioresponses, core.CallbackResult, core.URL) == (aioresponses, CallbackResult, Url)
+    assert (core.normalize_url, core.merge_params) == (normalize_url, merge_params)
+    assert core.ClientResponse is aiohttp.ClientResponse
 
 
 def test_helpers_that_may_be_imported():
@@ -65,6 +70,36 @@ async def test_requests_by_method_and_url(m):
         m.requests["DELETE", URL(THINGS)]
     (method, url), calls = list(m.requests.items())[-1]
     assert (method, str(url), len(calls)) == ("POST", THINGS, 2)
+
+
+@pytest.mark.parametrize("method", ["post", "Post", "POST", "purge"])
+async def test_requests_keep_the_spelling_of_the_method(m, method):
+    m.add(THINGS, "PURGE")
+    async with aiohttp.ClientSession() as session:
+        await session.request(method, THINGS, json={"n": 1})
+    assert list(m.requests) == [(method, URL(THINGS))]
+    ((call,),) = m.requests.values()
+    assert list(call.kwargs) == ["json", "allow_redirects", *(["data"] if method == "POST" else [])]
+
+
+async def test_each_spelling_of_a_method_has_its_own_requests(m):
+    async with aiohttp.ClientSession() as session:
+        await session.request("get", THINGS)
+        await session.request("GET", THINGS, params={})
+    assert list(m.requests) == [("get", URL(THINGS)), ("GET", URL(THINGS))]
+    assert [len(m.requests[method, URL(THINGS)]) for method in ("get", "GET")] == [1, 1]
+    m.assert_called_with(THINGS, method="get", params={})
+
+
+async def test_the_order_of_the_keyword_arguments(m):
+    async with aiohttp.ClientSession() as session:
+        await session.request("GET", THINGS, allow_redirects=False, timeout=None, headers={"X": "1"})
+        await session.post(THINGS, json={}, headers={"X": "1"})
+        await session.request("POST", THINGS, json={}, headers={"X": "1"})
+    (get,), (first, second) = m.requests.values()
+    assert list(get.kwargs) == ["timeout", "headers", "allow_redirects"]
+    assert list(first.kwargs) == ["data", "json", "headers", "allow_redirects"]
+    assert list(second.kwargs) == ["json", "headers", "allow_redirects", "data"]
 
 
 async def test_requests_are_found_by_their_normalised_url(m):
@@ -120,7 +155,7 @@ async def test_arguments_that_the_methods_of_a_session_imply(m, method, implied)
         {"ssl": False},
         {"ssl": ssl.create_default_context()},
         {"allow_redirects": False},
-        {"auth": AUTH},
+        *AUTH,
         {"cookies": {"a": "1"}, "raise_for_status": True, "chunked": None, "compress": None, "expect100": False},
     ],
     ids="-".join,
@@ -142,7 +177,7 @@ async def test_the_headers_of_the_session_are_among_the_headers(m):
     first, second = m.requests["GET", URL(THINGS)]
     assert first.kwargs["headers"] == {"Authorization": "Bearer x", "X-One": "session"}
     assert second.kwargs["headers"]["Authorization"] == "Bearer x"
-    assert second.kwargs["headers"].getall("X-One") == ["call"]
+    assert list(second.kwargs["headers"].getall("X-One")) == ["call"]
 
 
 async def test_what_is_changed_later_was_not_passed(m):

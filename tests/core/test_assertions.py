@@ -207,8 +207,6 @@ def test_json_that_differs(expected, notes):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (None, "no body"),
-        (b"", "no body"),
         (b"{no json", "a body that is not JSON: b'{no json'"),
         (b"[" * 50_000, "a body that is not JSON: b'[[["),
         (b"\xff\xfe\xfd", r"a body that is not JSON: b'\xff\xfe\xfd'"),
@@ -220,6 +218,16 @@ def test_a_body_that_is_not_json(body, words, expected):
     line, note = failure(registry.assert_called_with, ORDERS, "POST", json=expected)
     assert words in line
     assert words in note
+
+
+@pytest.mark.parametrize("body", [None, b""])
+def test_json_of_a_request_without_a_body(body):
+    registry = received(("POST", ORDERS, JSON, body))
+    registry.assert_called_with(ORDERS, "POST", json=ANY)
+    for expected in (VALUE, {"id": ANY}, "no body", [ANY]):
+        line, note = failure(registry.assert_called_with, ORDERS, "POST", json=expected)
+        assert line.endswith(", got no body")
+        assert note.endswith(", got no body")
 
 
 # Data.
@@ -234,6 +242,7 @@ def test_a_body_that_is_not_json(body, words, expected):
         ("ü".encode(), "ü"),
         (b"\xff", b"\xff"),
         (b"text", ANY),
+        (None, ANY),
         (b"", b""),
         (None, b""),
         (None, ""),
@@ -250,8 +259,8 @@ def test_data_as_expected(body, expected):
         (b"text", "test", "expected data 'test', got 'text'"),
         (b"\xff", "ü", r"expected data 'ü', got b'\xff'"),
         (None, "text", "expected data 'text', got no body"),
-        (None, ANY, "expected data <ANY>, got no body"),
         (None, {"a": "1"}, "expected data {'a': '1'}, got no body"),
+        (None, {"a": ANY}, "expected data {'a': <ANY>}, got no body"),
         (b"", {}, "expected data {}, got a body without a content type, which is not a form"),
         (b"text", 5, "expected data 5, got b'text'"),
     ],
@@ -281,6 +290,8 @@ SENT = CIMultiDict([("Host", "api.test"), ("X-Many", "1"), ("X-Many", "2"), ("x-
         (MultiDict([("X-Many", "1"), ("X-Many", "2")]), False),
         (SENT, True),
         ({"host": ANY, "x-many": ["1", "2"], "X-Low": "3"}, True),
+        (ANY, False),
+        (ANY, True),
     ],
 )
 def test_headers_as_expected(expected, strict):

@@ -71,6 +71,9 @@ def cases(name, error, message, *values):
     return [({name: value}, error, message.replace("{}", repr(value)).split(" ... ")) for value in values]
 
 
+CONTROL = " must not contain control characters other than TAB, got "
+CONTROL_CHARACTERS = [chr(code) for code in range(0x80) if code < 0x20 or code == 0x7F]
+CONTROL_CHARACTERS.remove("\t")
 SERIALISABLE = " must be a value that json.dumps can serialise, got "
 BAD_OPTIONS = [
     *cases("stauts", TypeError, "unknown argument 'stauts'; did you mean 'status'?", 404),
@@ -114,7 +117,18 @@ BAD_OPTIONS = [
             TypeError,
             [f"headers must have str names and values, got {name!r}: {value!r}"],
         )
-        for name, value in [("X-A", 1), ("X-A", None), ("X-A", ["1"]), (b"X-A", "1"), (1, "1")]
+        for name, value in [("X-A", 1), ("X-A", None), (b"X-A", "1"), (1, "1")]
+    ),
+    *(
+        (
+            {"headers": {"Set-Cookie": value}},
+            TypeError,
+            [
+                f"headers must have str names and values, got 'Set-Cookie': {value!r}",
+                "; pass a multidict for several headers of one name: CIMultiDict([('Set-Cookie', ...), ('Set-Coo",
+            ],
+        )
+        for value in (["a=1", "b=2"], ("a=1", "b=2"), [], [1])
     ),
     *(
         ({"headers": {name: "1"}}, ValueError, [f"headers: {name!r} is not a valid header name; use letters, digits"])
@@ -124,9 +138,9 @@ BAD_OPTIONS = [
         (
             {"headers": {"X-A": value}},
             ValueError,
-            [f"headers: the value of 'X-A' must not contain CR, LF or NUL, got {value!r}"],
+            [f"headers: the value of 'X-A'{CONTROL}{value!r}"],
         )
-        for value in ("1\r\nX-B: 2", "1\n", "\r", "a\0b")
+        for value in ("1\r\nX-B: 2", *(f"a{character}b" for character in CONTROL_CHARACTERS))
     ),
     (
         {"headers": {"X-A": "\ud800"}},
@@ -134,10 +148,10 @@ BAD_OPTIONS = [
         ["headers: the value of 'X-A' must be text that can be encoded as UTF-8", "remove the lone surrogates"],
     ),
     *cases("content_type", TypeError, "content_type must be a str, got {}", b"text/plain", 1),
-    *cases("content_type", ValueError, "content_type must not contain CR, LF or NUL, got {}", "a/b\r\n"),
+    *cases("content_type", ValueError, f"content_type{CONTROL}{{}}", "a/b\r\n", *CONTROL_CHARACTERS),
     ({"content_type": 1, "headers": {"Content-Type": "a/b"}}, TypeError, ["content_type must be a str, got 1"]),
     *cases("reason", TypeError, "reason must be a str, got {}", 404, b"Not Found"),
-    *cases("reason", ValueError, "reason must not contain CR, LF or NUL, got {}", "Not\nFound", "\0"),
+    *cases("reason", ValueError, f"reason{CONTROL}{{}}", "Not\nFound", *CONTROL_CHARACTERS),
     *cases(
         "repeat",
         TypeError,

@@ -172,6 +172,10 @@ async def test_a_callback_that_returns_another_type(client, made, value):
         ({"headers": {"X-A": "1\r\n"}}, ValueError, "headers: the value of 'X-A'"),
         ({"content_type": b"text/plain"}, TypeError, "content_type must be"),
         ({"reason": "a\nb"}, ValueError, "reason must not"),
+        ({"headers": {"X-A": "a\x01b"}}, ValueError, "headers: the value of 'X-A' must not contain control"),
+        ({"reason": "a\x7fb"}, ValueError, "reason must not contain control"),
+        ({"content_type": "text/plain\x1f"}, ValueError, "content_type must not contain control"),
+        ({"headers": {"Set-Cookie": ["a=1", "b=2"]}}, TypeError, "pass a multidict for several headers of one name"),
     ],
 )
 async def test_a_result_that_cannot_be_sent(client, wrong, error, message):

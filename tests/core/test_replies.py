@@ -245,7 +245,7 @@ async def test_the_content_type(client, arguments, options, content_type):
         {"X-Case": "1", "x-other": "2"},
         CIMultiDict([("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]),
         MultiDict([("Set-Cookie", "a=1"), ("Set-Cookie", "a=1")]),
-        UserDict({"X-A": "ü", "X-B": ""}),
+        UserDict({"X-A": "ü", "X-B": "", "X-Tab": "a\tb"}),
     ],
 )
 async def test_headers_keep_order_case_and_duplicates(client, arguments, headers):

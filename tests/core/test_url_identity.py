@@ -11,6 +11,7 @@ from memory_client import match
 from yarl import URL
 
 from aiointercept_core import Origin, PlainRequest, Registry, normalize_url, origin_of
+from aiointercept_core._urls import _normalize_cached
 
 SAME = [
     ("http://h.test", "http://h.test/"),
@@ -208,6 +209,16 @@ def urls(draw):
         f"{draw(host)}{draw(port)}{'/' + path if path else ''}{'?' + query if query else ''}"
         f"{draw(st.sampled_from(['', '#part']))}"
     )
+
+
+@pytest.mark.parametrize("kind", [str, URL])
+def test_long_urls_are_not_kept_in_memory(kind):
+    _normalize_cached.cache_clear()
+    long = kind(f"http://h.test/?b={'x' * 8192}&a=1")
+    assert normalize_url(long) == URL(f"http://h.test/?a=1&b={'x' * 8192}")
+    assert _normalize_cached.cache_info().currsize == 0
+    normalize_url(kind(f"http://h.test/{'x' * 1024}"))
+    assert _normalize_cached.cache_info().currsize == 1
 
 
 @PROPERTY

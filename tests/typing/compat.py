@@ -4,7 +4,7 @@ from typing import assert_type
 
 from yarl import URL
 
-from aiointercept.compat import CallbackResult, RequestCall, aioresponses, merge_params, normalize_url
+from aiointercept.compat import CallbackResult, RequestCall, aioresponses, core, merge_params, normalize_url
 
 
 @aioresponses()
@@ -44,5 +44,7 @@ def in_a_block() -> None:
         mocked.requests.clear()
     with Api("https://a.test") as api:
         assert_type(api, Api)
+    assert_type(core.CallbackResult(), CallbackResult)
+    assert_type(core.RequestCall((), {}), RequestCall)
     assert_type(merge_params("https://a.test/", {"a": 1}), URL)
     assert_type(normalize_url("https://a.test/"), URL)

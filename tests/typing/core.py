@@ -61,6 +61,8 @@ async def answering() -> None:
         case CloseConnection(explanation):
             assert_type(explanation, str | None)
     assert_type(registry.last_request, PlainRequest | None)
+    with registry.lock:
+        registry.renew_lock()
     assert_type(registry.requests["GET", "https://api.example.com/"], list[PlainRequest])
     registry.assert_called_once_with("https://api.example.com/")
     assert_type(normalize_url("https://api.example.com"), URL)

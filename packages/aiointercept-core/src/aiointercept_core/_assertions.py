@@ -101,7 +101,7 @@ class CallAssertions(Generic[R]):
 
         `params` are added to the query of `url`. `data` is the body as bytes or str, or a dict of form fields; `json`
         is the value of a JSON body; `headers` must have been sent, and no others if `strict_headers`. Arguments that
-        are `None` are not compared; `unittest.mock.ANY` equals any value.
+        are `None` are not compared; `unittest.mock.ANY` equals any value, also that of a request without a body.
         """
         key, calls = self._calls(url, method, params)
         if json is not None:

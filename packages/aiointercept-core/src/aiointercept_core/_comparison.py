@@ -16,11 +16,18 @@ from ._matchers import Difference
 from ._request import Request
 from ._value_difference import value_differences
 
-__all__ = ["JSON", "Data", "Headers", "Missing", "ValueMatcher"]
+__all__ = ["JSON", "Data", "Headers", "Missing", "NoBody", "ValueMatcher"]
+
+
+class NoBody:
+    """Stands for the value of a request without a body; equal to `ANY` and the like only."""
+
+    def __repr__(self) -> str:
+        return "no body"
 
 
 class Missing:
-    """Stands for the value of a request that has no such value; `repr()` says what it has. Not even equal to `ANY`."""
+    """Stands for the value of a body of another kind; `repr()` says which it is. Not even equal to `ANY`."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -42,7 +49,10 @@ class ValueMatcher:
 
     @abstractmethod
     def values(self, request: Request) -> tuple[Any, Any]:
-        """Return the expected value and that of `request`, or `Missing`, in a form in which they can be compared."""
+        """Return the expected value and that of `request`, in a form in which they can be compared.
+
+        The latter is `NoBody` or `Missing` if the request has no such value.
+        """
 
     def differences(self, request: Request) -> Iterator[Difference]:
         """Yield the places in which the values differ."""
@@ -60,7 +70,7 @@ class JSON(ValueMatcher):
         """Return the expected value and the JSON value in the body."""
         body = request.body
         if not body:
-            return self.expected, Missing("no body")
+            return self.expected, NoBody()
         try:
             return self.expected, json.loads(body)
         except (ValueError, RecursionError):
@@ -76,7 +86,7 @@ class Data(ValueMatcher):
         """Return the expected value, and the body as a value of the same type."""
         expected, body = self.expected, request.body or b""
         if request.body is None and (isinstance(expected, Mapping) or expected):
-            return expected, Missing("no body")
+            return expected, NoBody()
         if isinstance(expected, Mapping):
             return _form_values(expected, body, CIMultiDict(request.headers.items()).get("Content-Type", ""))
         return expected, _as_text(body) if isinstance(expected, str) else body
@@ -92,9 +102,11 @@ class Headers(ValueMatcher):
         self.strict = strict
 
     def values(self, request: Request) -> tuple[Any, Any]:
-        """Return the expected headers and those of the same names, or all headers if `strict`."""
-        wanted = CIMultiDict(self.expected.items())
+        """Return the expected headers and those of the same names; all headers if `strict` or for `ANY`."""
         received = CIMultiDict(request.headers.items())
+        if not isinstance(self.expected, Mapping):
+            return self.expected, _singles({name: received.getall(name) for name in dict.fromkeys(received)})
+        wanted = CIMultiDict(self.expected.items())
         expected: dict[str, list[Any]] = {name: wanted.getall(name) for name in dict.fromkeys(wanted)}
         actual: dict[str, list[Any]] = {}
         for name, values in expected.items():

@@ -11,7 +11,8 @@ from ._format import describe_value
 __all__ = ["TOKEN", "build_headers", "check_text"]
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BREAKS = re.compile(r"[\r\n\0]")
+# All that a head cannot contain: clients and servers refuse it, or take it for the end of a line.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def build_headers(headers: Mapping[Any, Any] | None) -> CIMultiDict[str]:
@@ -26,9 +27,11 @@ def build_headers(headers: Mapping[Any, Any] | None) -> CIMultiDict[str]:
     fields: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(
-                f"headers must have str names and values, got {describe_value(name)}: {describe_value(value)}"
-            )
+            message = f"headers must have str names and values, got {describe_value(name)}: {describe_value(value)}"
+            if isinstance(value, list | tuple):
+                pair = f"({describe_value(name)}, ...)"
+                message += f"; pass a multidict for several headers of one name: CIMultiDict([{pair}, {pair}])"
+            raise TypeError(message)
         if not TOKEN.fullmatch(name):
             raise ValueError(
                 f"headers: {describe_value(name)} is not a valid header name; use letters, digits and !#$%&'*+-.^_`|~"
@@ -44,8 +47,8 @@ def check_text(what: str, text: object) -> str | None:
         return None
     if not isinstance(text, str):
         raise TypeError(f"{what} must be a str, got {describe_value(text)}")
-    if _BREAKS.search(text):
-        raise ValueError(f"{what} must not contain CR, LF or NUL, got {describe_value(text)}")
+    if _CONTROL.search(text):
+        raise ValueError(f"{what} must not contain control characters other than TAB, got {describe_value(text)}")
     try:
         text.encode()
     except UnicodeEncodeError as exc:

@@ -43,16 +43,22 @@ class RequestLog(dict[tuple[str, URL], list[V]]):
     """
 
     def __getitem__(self, key: tuple[str, str | URL]) -> list[V]:
-        return super().__getitem__(_normalise_key(key))
+        return super().__getitem__(self._recorded_key(key))
 
     def __contains__(self, key: object) -> bool:
         try:
-            return super().__contains__(_normalise_key(key))
+            return super().__contains__(self._recorded_key(key))
         except (TypeError, ValueError):
             return False
 
     def get(self, key: tuple[str, str | URL], default: Any = None) -> Any:
-        return super().get(_normalise_key(key), default)
+        return super().get(self._recorded_key(key), default)
+
+    def _recorded_key(self, key: Any) -> Key:
+        """Return the key under which the requests for `key` are recorded; for subclasses with keys of another form."""
+        if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
+            raise TypeError(f"the key must be a pair (METHOD, URL), got {key!r}")
+        return request_key(*key)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(list(super().keys()))
@@ -88,9 +94,3 @@ class Journal(Generic[R]):
             self.requests[record.key] = [record.request]
         else:
             requests.append(record.request)
-
-
-def _normalise_key(key: Any) -> Key:
-    if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
-        raise TypeError(f"the key must be a pair (METHOD, URL), got {key!r}")
-    return request_key(*key)

@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -65,8 +66,17 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     ) -> None:
         self._rules = rules or RegistryRules()
         self._callback_context = callback_context
-        self._lock = threading.Lock()
+        self.renew_lock()
         self.clear()
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        """The lock that the methods take; hold it to make several calls a single step. It is reentrant."""
+        return self._lock
+
+    def renew_lock(self) -> None:
+        """Replace the lock by a new one, in a forked child: a thread of the parent may have held it."""
+        self._lock = threading.RLock()
 
     @property
     def journal(self) -> Journal[R]:
@@ -139,26 +149,30 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         url = route.url
         matchers = route._conditions if url is not None else (route._matcher, *route._conditions)
         with self._lock:
+            self._count += 1
+            route._index = self._count
             queues = self._queues.setdefault(_queue_key(route), [])
             queue = next((queue for queue in queues if queue.matchers == matchers), None)
-            if queue is None:
+            if queue is not None:
+                queue.append(route, allow_unreachable=self._rules.allow_unreachable)
+            else:
+                # A process may be forked between any two lines: a queue in the index is never empty.
                 queue = RouteQueue(matchers, conditional=bool(route._conditions))
+                queue.append(route, allow_unreachable=True)
                 _insert(queue, queues)
                 if url is None:
                     _insert(queue, self._patterns.setdefault(route.method, []))
                 elif len(queues) == 1:
                     self._index.add((route.method, url))
-            queue.append(route, allow_unreachable=self._rules.allow_unreachable)
-            self._count += 1
-            route._index = self._count
 
     def clear(self) -> None:
         """Forget all routes and all recorded requests."""
         with self._lock:
             self._journal: Journal[R] = Journal()
-            self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
-            self._patterns: dict[str, list[RouteQueue]] = {}
+            # First, because its keys are looked up in the queues.
             self._index = URLIndex()
+            self._patterns: dict[str, list[RouteQueue]] = {}
+            self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
             self._count = 0
 
     def covers(self, url: URL) -> bool:

@@ -13,6 +13,9 @@ __all__ = ["Key", "Origin", "normalize_url", "origin_of", "request_key"]
 
 Key: TypeAlias = tuple[str, URL]
 
+# An entry of the cache holds the text twice, as it came and normalised, so this keeps it below 8 KB.
+_LONGEST_CACHED = 2048
+
 
 class Origin(NamedTuple):
     """The scheme, host and port of a URL, normalised."""
@@ -33,7 +36,9 @@ def normalize_url(url: str | URL) -> URL:
     """
     if not isinstance(url, (str, URL)):
         raise TypeError(f"the URL must be a str or a yarl.URL, got {url!r}")
-    return _normalize(url)
+    # A URL built with `encoded=True`, as servers do, gets the same quoting as one that a person wrote.
+    text = str(url)
+    return _normalize_cached(text) if len(text) <= _LONGEST_CACHED else _normalize(text)
 
 
 def origin_of(url: URL) -> Origin:
@@ -46,11 +51,8 @@ def request_key(method: str, url: str | URL) -> Key:
     return method.upper(), normalize_url(url)
 
 
-# Normalising takes some 10 us and each request needs it; a test suite uses few distinct URLs.
-@lru_cache(maxsize=1024)
-def _normalize(url: str | URL) -> URL:
-    # A URL built with `encoded=True`, as servers do, gets the same quoting as one that a person wrote.
-    url = URL(str(url))
+def _normalize(text: str) -> URL:
+    url = URL(text)
     query = _sorted_query(url.raw_query_string)
     if not url.absolute:
         return URL.build(path=url.raw_path, query_string=query, encoded=True)
@@ -61,6 +63,10 @@ def _normalize(url: str | URL) -> URL:
     return URL.build(
         scheme=url.scheme, authority=host + port, path=url.raw_path or "/", query_string=query, encoded=True
     )
+
+
+# Normalising takes some 10 us and each request needs it; a test suite uses few distinct URLs.
+_normalize_cached = lru_cache(maxsize=1024)(_normalize)
 
 
 def _sorted_query(query: str) -> str:

@@ -10,11 +10,11 @@ from aiohttp import ClientResponse
 from multidict import CIMultiDict
 from yarl import URL
 
-from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRules, RequestLog, Route
+from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRules, Route
 from aiointercept_server import AiointerceptRequest
 
 from .._parts import CallbackRunner, RunningMock, StopResult, decorate, notify_started, running_loop
-from ._calls import RequestCall, build_call, merge_params, normalize_url
+from ._calls import CallLog, RequestCall, build_call, merge_params, normalize_url
 from ._replies import AioresponsesReplies, ReplyOverrides
 from ._routing import AioresponsesRouting
 
@@ -31,7 +31,7 @@ class aioresponses:
     Requests to every host are redirected, bare IP addresses included, except for URLs that begin with an entry of
     `passthrough`. With `passthrough_unmatched`, unmatched requests reach the real network. `param` is the name of the
     keyword argument that receives the mock when this is used as a decorator. `requests` holds the calls by
-    `(METHOD, URL)`.
+    `(METHOD, URL)`, with the method as the caller spelt it; look-ups find any spelling.
     """
 
     requests: dict[tuple[str, URL], list[RequestCall]]
@@ -45,7 +45,7 @@ class aioresponses:
         self._begin()
 
     def _begin(self) -> None:
-        self.requests = RequestLog()
+        self.requests = CallLog()
         self._running: RunningMock | None = None
         self._overrides: dict[Route, ReplyOverrides] = {}
         self._stopped: Awaitable[None] | None = None
@@ -109,8 +109,9 @@ class aioresponses:
     def clear(self) -> None:
         """Forget the routes; the recorded calls stay."""
         if self._running is not None:
-            self._running.registry.clear()
-        self._overrides.clear()
+            with self._running.registry.lock:
+                self._running.registry.clear()
+                self._overrides.clear()
 
     def add(
         self,
@@ -154,21 +155,24 @@ class aioresponses:
                 content_type=content_type,
                 reason=reason,
             )
-        route = self._running.registry.add(
-            url,
-            method,
-            status,
-            body,
-            payload=payload,
-            headers=headers,
-            repeat=repeat,
-            content_type=content_type,
-            callback=callback,
-            reason=reason,
-        )
         overrides = ReplyOverrides(callback, exception, response_class, result)
-        if overrides != ReplyOverrides():
-            self._overrides[route] = overrides
+        registry = self._running.registry
+        # A request that arrives in between must not get the reply without the overrides.
+        with registry.lock:
+            route = registry.add(
+                url,
+                method,
+                status,
+                body,
+                payload=payload,
+                headers=headers,
+                repeat=repeat,
+                content_type=content_type,
+                callback=callback,
+                reason=reason,
+            )
+            if overrides != ReplyOverrides():
+                self._overrides[route] = overrides
         return route
 
     def head(self, url: str | URL | re.Pattern[str], **options: Any) -> None:
@@ -228,7 +232,8 @@ class aioresponses:
         With `args_to_match` only the keyword arguments of these names are compared.
         """
         actual = self._calls(url, method, args, kwargs)[-1]
-        expected = build_call(method.upper(), args, kwargs)
+        # Only a POST that the caller spelt in upper case has the default for `data`.
+        expected = build_call(method.upper() if "data" in actual.kwargs else "", args, kwargs)
         if args_to_match is None:
             differs = actual != expected
         else:
@@ -249,7 +254,7 @@ class aioresponses:
 
     def _for_one_call(self) -> "aioresponses":
         if self._running is None:
-            self.requests = RequestLog()
+            self.requests = CallLog()
             return self
         other = copy.copy(self)
         other._begin()

@@ -10,10 +10,10 @@ from multidict import CIMultiDict
 from yarl import URL, Query
 
 import aiointercept_core
-from aiointercept_core import Route
+from aiointercept_core import RequestLog, Route
 from aiointercept_dns import OutgoingRequest
 
-__all__ = ["PendingCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
+__all__ = ["CallLog", "PendingCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
 
 
 class RequestCall(NamedTuple):
@@ -21,6 +21,17 @@ class RequestCall(NamedTuple):
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+
+class CallLog(RequestLog[RequestCall]):
+    """Recorded calls by `(METHOD, URL)`. The method is spelt as the caller spelt it, and is found in any spelling."""
+
+    def _recorded_key(self, key: Any) -> tuple[str, URL]:
+        normalised = super()._recorded_key(key)
+        spelt = (key[0], normalised[1])
+        if dict.__contains__(self, spelt):
+            return spelt
+        return next((other for other in self if (other[0].upper(), other[1]) == normalised), normalised)
 
 
 class SentData(bytes):
@@ -46,8 +57,9 @@ def normalize_url(url: str | URL) -> URL:
 
 
 def build_call(method: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> RequestCall:
-    """Return the record of a call, with the defaults that aioresponses fills in."""
-    kwargs = {"allow_redirects": True, **options}
+    """Return the record of a call, with the defaults that aioresponses fills in, in its order."""
+    kwargs = {name: value for name, value in options.items() if name != "allow_redirects"}
+    kwargs["allow_redirects"] = options.get("allow_redirects", True)
     if method == "POST":
         kwargs.setdefault("data", None)
     # Copied, because the caller may change its objects later.
@@ -58,7 +70,11 @@ class PendingCall:
     """A call whose request has not been answered yet: its record, and the route reserved for it."""
 
     def __init__(self, request: OutgoingRequest) -> None:
-        self.key = (request.client_request.method.upper(), normalize_url(request.url))
+        # As the caller spelt it; after an HTTP redirect it may be another method.
+        method = request.args[0] if request.args else request.options.get("method")
+        if not isinstance(method, str) or method.upper() != request.method.upper():
+            method = request.method
+        self.key = (method, normalize_url(request.url))
         self.route: Route | None = None
         # An HTTP redirect that is followed belongs to the same call.
         self.is_recorded = not request.is_initial

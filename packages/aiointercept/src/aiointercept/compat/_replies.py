@@ -135,5 +135,7 @@ def _set_response_class(request: OutgoingRequest, response_class: type[ClientRes
     """
     client_request = request.client_request
     client_request.response_class = response_class
-    if client_request.response is not None:
-        client_request.response.__class__ = response_class
+    # aiohttp 4 has made the attribute private.
+    response = getattr(client_request, "response", None) or getattr(client_request, "_response", None)
+    if response is not None:
+        response.__class__ = response_class

@@ -1,6 +1,5 @@
 """Which route a call gets, and when: aioresponses settles it when the call is made, and records the call then."""
 
-import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -43,8 +42,6 @@ class AioresponsesRouting:
         self._passthrough = tuple(passthrough)
         self._overrides = overrides
         self._pending: weakref.WeakKeyDictionary[OutgoingRequest, PendingCall] = weakref.WeakKeyDictionary()
-        # Calls are made in many threads.
-        self._lock = threading.Lock()
 
     def destination(self, request: OutgoingRequest) -> Destination:
         """Return where `request` is sent: to the mock, unless it is let out."""
@@ -86,7 +83,8 @@ class AioresponsesRouting:
         return call
 
     def _record(self, call: PendingCall) -> None:
-        with self._lock:
+        # Calls are made in many threads.
+        with self._registry.lock:
             if not call.is_recorded:
                 call.is_recorded = True
                 self._recorder.requests.setdefault(call.key, []).append(call.call)
