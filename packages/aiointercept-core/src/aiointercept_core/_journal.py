@@ -43,19 +43,19 @@ class RequestLog(dict[tuple[str, URL], list[V]]):
     """
 
     def __getitem__(self, key: tuple[str, str | URL]) -> list[V]:
-        return super().__getitem__(self._recorded_key(key))
+        return super().__getitem__(self.find_key(key))
 
     def __contains__(self, key: object) -> bool:
         try:
-            return super().__contains__(self._recorded_key(key))
+            return super().__contains__(self.find_key(key))
         except (TypeError, ValueError):
             return False
 
     def get(self, key: tuple[str, str | URL], default: Any = None) -> Any:
-        return super().get(self._recorded_key(key), default)
+        return super().get(self.find_key(key), default)
 
-    def _recorded_key(self, key: Any) -> Key:
-        """Return the key under which the requests for `key` are recorded; for subclasses with keys of another form."""
+    def find_key(self, key: Any) -> Key:
+        """Return the key under which the requests for `key` are recorded; a subclass may have keys of another form."""
         if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
             raise TypeError(f"the key must be a pair (METHOD, URL), got {key!r}")
         return request_key(*key)

@@ -26,8 +26,9 @@ class RequestCall(NamedTuple):
 class CallLog(RequestLog[RequestCall]):
     """Recorded calls by `(METHOD, URL)`. The method is spelt as the caller spelt it, and is found in any spelling."""
 
-    def _recorded_key(self, key: Any) -> tuple[str, URL]:
-        normalised = super()._recorded_key(key)
+    def find_key(self, key: Any) -> tuple[str, URL]:
+        """Return the key of `key` with the method in the spelling in which it was recorded."""
+        normalised = super().find_key(key)
         spelt = (key[0], normalised[1])
         if dict.__contains__(self, spelt):
             return spelt
