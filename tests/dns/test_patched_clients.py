@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import sys
 import unittest.mock
 import warnings
 
@@ -173,10 +174,12 @@ async def test_warnings_name_the_line_of_the_caller(monkeypatch):
 
 
 async def test_the_wrappers_are_coroutine_functions():
+    # Only asyncio's knows the mark that Python 3.11 has; it is deprecated since 3.14.
+    is_coroutine_function = asyncio.iscoroutinefunction if sys.version_info < (3, 12) else inspect.iscoroutinefunction
     plain = inspect.signature(ClientSession._request)
     with Redirection({}):
-        assert asyncio.iscoroutinefunction(ClientSession._request)
-        assert asyncio.iscoroutinefunction(TCPConnector.connect)
+        assert is_coroutine_function(ClientSession._request)
+        assert is_coroutine_function(TCPConnector.connect)
         assert inspect.signature(ClientSession._request) == plain
         with unittest.mock.patch.object(ClientSession, "_request") as replaced:
             assert isinstance(replaced, unittest.mock.AsyncMock)
