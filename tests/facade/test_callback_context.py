@@ -114,7 +114,8 @@ async def test_leaving_does_not_wait_for_a_sync_callback_and_its_thread_ends_whe
     async with aiointercept() as m:
         m.get(f"{m.server_url}/", callback=lambda url, **kwargs: gate.wait(5), repeat=True)
         tasks = [asyncio.ensure_future(fetch(m.server_url)) for _ in range(2)]
-        await until(lambda: m.call_count == 2)
+        # A request is counted before its callback is called.
+        await until(lambda: m.call_count == 2 and callback_threads())
         left_at = time.perf_counter()
     assert time.perf_counter() - left_at < 0.1
     await asyncio.gather(*tasks, return_exceptions=True)
