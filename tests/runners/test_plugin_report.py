@@ -42,9 +42,9 @@ def use(m):
 # What `use` leaves in a report.
 USED = [
     r"<aiointercept http://127\.0\.0\.1:\d+( \(stopped\))?> received 3 requests",
-    r"  GET  https://api\.example\.test/users         201     \d+\.\d\d ms  matched",
-    r"  GET  https://api\.example\.test/users/closed  closed  \d+\.\d\d ms  matched",
-    r"  GET  https://api\.example\.test/user          closed  \d+\.\d\d ms  not matched: nearest: .*/users.*",
+    r"  GET  https://api\.example\.test/users         201     \d+\.\d\d ms +matched",
+    r"  GET  https://api\.example\.test/users/closed  closed  \d+\.\d\d ms +matched",
+    r"  GET  https://api\.example\.test/user          closed  \d+\.\d\d ms +not matched: nearest: .*/users.*",
     r"registered, but never used:",
     r"  POST https://api\.example\.test/never",
 ]
