@@ -5,8 +5,16 @@ Requests are `aiohttp.web.Request` objects; replies are the values of `aiointerc
 
 from ._application import application
 from ._handler import Answer, read_body_first
-from ._listener import Listener
+from ._listener import Listener, is_served_here
 from ._request import AiointerceptRequest
 from ._retries import ignore_retries
 
-__all__ = ["AiointerceptRequest", "Answer", "Listener", "application", "ignore_retries", "read_body_first"]
+__all__ = [
+    "AiointerceptRequest",
+    "Answer",
+    "Listener",
+    "application",
+    "ignore_retries",
+    "is_served_here",
+    "read_body_first",
+]
