@@ -57,6 +57,7 @@ async def serves(mock: Mock) -> None:
         UPLOAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
         UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+        b"BREW /up HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n\xc3\xa4\r\n",
     ],
 )
 async def test_it_is_refused_at_once(served: Mock, data: bytes):
