@@ -8,9 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from aiointercept_core import Response
+
 from ._request import AiointerceptRequest
+from ._writer import write_reply
 
 __all__ = ["Connection", "Server"]
 
@@ -28,9 +32,11 @@ _OPTIONS: dict[str, Any] = {
 }
 
 # aiohttp's compiled parser refuses methods that it does not know, and its pure Python parser loses track of chunked
-# bodies. So the compiled parser gets every request, with a method that it knows.
+# bodies, and ignores those of HEAD requests. So the parser that aiohttp chooses gets every request, and for these
+# methods another one that both read the same way.
 _PARSED_METHOD = b"POST"
-_KNOWN_METHODS = tuple(f"{method} ".encode() for method in hdrs.METH_ALL)
+_KNOWN_METHODS = tuple(f"{method} ".encode() for method in hdrs.METH_ALL - {hdrs.METH_HEAD})
+_CLOSE = CIMultiDictProxy(CIMultiDict({hdrs.CONNECTION: "close", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}))
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (?:/|\*|[A-Za-z][A-Za-z0-9+\-.]*://)")
 
 
@@ -141,7 +147,7 @@ class Connection(web.RequestHandler):
         if status >= 500:
             return super().handle_error(request, status, exc, message)
         _warn_of_client(message or exc)
-        response = web.Response(status=status, text=message)
+        response = web.Response(status=status, body=_as_bytes(message))
         response.force_close()
         return response
 
@@ -177,6 +183,8 @@ class Server(web.Server):
         self._running_loop = asyncio.get_running_loop()
         self._default_origin = default_origin
         self._is_aborted = False
+        if hasattr(web.BaseRequest, "pre_handler_error"):
+            handler = functools.partial(_refuse_invalid, handler)
         super().__init__(handler, request_factory=functools.partial(_make_request, self._running_loop))
 
     def __call__(self) -> Connection:
@@ -201,6 +209,17 @@ class Server(web.Server):
                 connection.abort()
 
 
+async def _refuse_invalid(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
+) -> web.StreamResponse:
+    """Have `handler` handle `request` unless it is invalid; aiohttp's master leaves that to the handler."""
+    error: web.HTTPException | None = getattr(request, "pre_handler_error", None)
+    if error is None:
+        return await handler(request)
+    _warn_of_client(error.text)
+    return await write_reply(request, Response(error.status, None, _CLOSE, _as_bytes(error.text)))
+
+
 def _make_request(
     loop: asyncio.AbstractEventLoop,
     message: Any,
@@ -208,16 +227,23 @@ def _make_request(
     connection: Connection,
     writer: Any,
     task: "asyncio.Task[None]",
+    error: Any = None,
     *_extra: Any,
 ) -> AiointerceptRequest:
     method = connection.start_request(payload, task)
     if method is not None:
         message = message._replace(method=method)
+    options = {} if error is None else {"pre_handler_error": error}
     try:
-        return AiointerceptRequest(message, payload, connection, writer, task, loop)
+        return AiointerceptRequest(message, payload, connection, writer, task, loop, **options)
     except ValueError:
         # The parser let a target through that makes no URL.
-        return AiointerceptRequest(message._replace(url=URL("/")), payload, connection, writer, task, loop)
+        return AiointerceptRequest(message._replace(url=URL("/")), payload, connection, writer, task, loop, **options)
+
+
+def _as_bytes(text: str | None) -> bytes:
+    # It may quote what was sent, which need not be text.
+    return (text or "").encode(errors="backslashreplace")
 
 
 def _warn_of_client(mistake: object) -> None:

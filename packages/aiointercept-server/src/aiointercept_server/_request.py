@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+import aiohttp
 from aiohttp import EMPTY_PAYLOAD, BodyPartReader, MultipartReader, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion11
@@ -45,6 +46,8 @@ class AiointerceptRequest(web.Request):
         "_decoded_body",
         "_kwargs",
         "_received",
+        "_target",
+        "_unread",
         "_url",
         "url",
     }
@@ -61,11 +64,24 @@ class AiointerceptRequest(web.Request):
         @property
         def method(self) -> str: ...
 
+    def __init__(self, message: Any, payload: StreamReader, *args: Any, **options: Any) -> None:
+        super().__init__(message, payload, *args, **options)
+        # The target of the request line: aiohttp's master cuts an absolute one in `raw_path`.
+        self._target: str = message.path
+        # The body, `EMPTY_PAYLOAD` once all of it has been received.
+        self._unread = payload
+
     @classmethod
     def adopt(cls, request: web.Request) -> "AiointerceptRequest":
         """Return a request of this class for one that an `aiohttp.web.Application` received."""
+        message = getattr(request, "_message", None)
+        if message is None:
+            raise RuntimeError(
+                f"application() cannot be used with aiohttp {aiohttp.__version__}, because it lacks Request._message: "
+                "install a release of aiointercept that supports it, or an older aiohttp"
+            )
         adopted = cls(
-            request._message,
+            message,
             request.content,
             request.protocol,
             request.writer,
@@ -84,12 +100,17 @@ class AiointerceptRequest(web.Request):
     def complete(self) -> bool:
         """Whether the whole body has been received; stays `False` if the client left before that."""
         # After a CONNECT come the bytes of a tunnel, which are no body.
-        return self._payload is EMPTY_PAYLOAD or self.method == hdrs.METH_CONNECT
+        return self._unread is EMPTY_PAYLOAD or self.method == hdrs.METH_CONNECT
 
     @property
     def body_exists(self) -> bool:
         """Whether the request had a body."""
-        return self._received is not None or self._payload is not EMPTY_PAYLOAD
+        return self._received is not None or self._unread is not EMPTY_PAYLOAD
+
+    @property
+    def can_read_body(self) -> bool:
+        """Whether a part of the body has not been received."""
+        return not self._unread.at_eof()
 
     @property
     def peername(self) -> tuple[Any, ...] | None:
@@ -118,7 +139,7 @@ class AiointerceptRequest(web.Request):
         if self._url is None:
             scheme, authority = self._default_origin()
             host = self._raw_header(b"host") or authority
-            self._url = request_url(self.method, scheme, host, self.raw_path)
+            self._url = request_url(self.method, scheme, host, self._target)
         return self._url
 
     @url.setter
@@ -151,7 +172,7 @@ class AiointerceptRequest(web.Request):
         if self._decoded_body is not None:
             return self._decoded_body
         body = self.encoded_body
-        if body is not None and (codings := super().headers.getall(hdrs.CONTENT_ENCODING, ())):
+        if body is not None and (codings := self._raw_headers(b"content-encoding")):
             # A body that cannot be decoded is returned as it was sent.
             with contextlib.suppress(ValueError):
                 decoded = decode_body(body, ",".join(codings))
@@ -229,11 +250,11 @@ class AiointerceptRequest(web.Request):
             self._received = [] if 0 < (self.content_length or 0) <= _KEPT_IN_PIECES else io.BytesIO()
             if self._expects_continue():
                 await write_continue(self.writer)
-        piece = await self._payload.readany()
+        piece = await self._unread.readany()
         received = self._received
-        if self._payload.at_eof():
-            # The stream takes most of the memory of a small request, and is of no use any more.
-            self._payload = EMPTY_PAYLOAD
+        if self._unread.at_eof():
+            # The stream takes most of the memory of a small request, and is of no use any more, also to aiohttp.
+            self._unread = self._payload = EMPTY_PAYLOAD
         if isinstance(received, list):
             received.append(piece)
         elif isinstance(received, io.BytesIO):
@@ -253,11 +274,13 @@ class AiointerceptRequest(web.Request):
         return self.version >= HttpVersion11 and (self._raw_header(b"expect") or "").lower() == "100-continue"
 
     def _raw_header(self, name: bytes) -> str | None:
-        """Return the first header called `name`, in lower case; `headers` would convert all of them."""
-        for field, value in self.raw_headers:
-            if field.lower() == name:
-                return _as_text(value)
-        return None
+        """Return the first header called `name`, in lower case."""
+        values = self._raw_headers(name)
+        return values[0] if values else None
+
+    def _raw_headers(self, name: bytes) -> list[str]:
+        """Return all headers called `name`, in lower case; `headers` would convert those of other names too."""
+        return [_as_text(value) for field, value in self.raw_headers if field.lower() == name]
 
 
 async def _form_value(part: BodyPartReader) -> str | bytes | bytearray | web.FileField:
