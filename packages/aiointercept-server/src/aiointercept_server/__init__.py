@@ -4,6 +4,7 @@ Requests are `aiohttp.web.Request` objects; replies are the values of `aiointerc
 """
 
 from ._application import application
+from ._chunks import checked_chunks
 from ._handler import Answer, read_body_first
 from ._listener import Listener, is_served_here
 from ._request import AiointerceptRequest
@@ -14,6 +15,7 @@ __all__ = [
     "Answer",
     "Listener",
     "application",
+    "checked_chunks",
     "ignore_retries",
     "is_served_here",
     "read_body_first",
