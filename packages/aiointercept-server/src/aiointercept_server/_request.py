@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import aiohttp
-from aiohttp import EMPTY_PAYLOAD, BodyPartReader, MultipartReader, StreamReader, hdrs, web
+from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
@@ -16,6 +16,8 @@ from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
 
+from . import _late_bodies
+from ._forms import read_fields
 from ._urls import request_url
 from ._writer import write_continue
 
@@ -44,6 +46,7 @@ class AiointerceptRequest(web.Request):
     ATTRS = getattr(web.Request, "ATTRS", frozenset()) | {
         "_canonical_url",
         "_decoded_body",
+        "_is_late",
         "_kwargs",
         "_received",
         "_target",
@@ -55,6 +58,7 @@ class AiointerceptRequest(web.Request):
     # Attributes of the class until they are set: thousands of requests may be kept.
     _canonical_url: URL | None = None
     _decoded_body: bytes | None = None
+    _is_late = False
     _kwargs: dict[str, Any] | None = None
     _received: list[bytes] | io.BytesIO | bytes | None = None
     _url: URL | None = None
@@ -232,10 +236,7 @@ class AiointerceptRequest(web.Request):
         if self.method not in self.POST_METHODS:
             return MultiDictProxy(fields)
         if self.content_type == "multipart/form-data":
-            async for part in await self.multipart():
-                if not isinstance(part, BodyPartReader) or part.name is None:
-                    raise ValueError("the form cannot be read: each part of its body must have a name and one value")
-                fields.add(part.name, await _form_value(part))
+            fields.extend([field async for field in read_fields(await self.multipart())])
         elif self.content_type in ("", "application/x-www-form-urlencoded"):
             charset = self.charset or "utf-8"
             text = (await self.read()).rstrip().decode(charset)
@@ -250,7 +251,10 @@ class AiointerceptRequest(web.Request):
             self._received = [] if 0 < (self.content_length or 0) <= _KEPT_IN_PIECES else io.BytesIO()
             if self._expects_continue():
                 await write_continue(self.writer)
-        piece = await self._unread.readany()
+        if self._is_late or self._unread.is_eof():
+            piece = await self._unread.readany()
+        else:
+            piece = await _late_bodies.read_piece(self._unread, self._warn_of_late_body)
         received = self._received
         if self._unread.at_eof():
             # The stream takes most of the memory of a small request, and is of no use any more, also to aiohttp.
@@ -260,6 +264,11 @@ class AiointerceptRequest(web.Request):
         elif isinstance(received, io.BytesIO):
             received.write(piece)
         return piece
+
+    def _warn_of_late_body(self) -> None:
+        """Say that nothing arrives any more, once; the request goes on waiting."""
+        self._is_late = True
+        _late_bodies.warn(self.method, self.url, self._raw_header(b"content-length"), len(self.encoded_body or b""))
 
     def _default_origin(self) -> tuple[str, str]:
         """Return the scheme, and the authority for a request without a Host header."""
@@ -275,24 +284,11 @@ class AiointerceptRequest(web.Request):
 
     def _raw_header(self, name: bytes) -> str | None:
         """Return the first header called `name`, in lower case."""
-        values = self._raw_headers(name)
-        return values[0] if values else None
+        return next(iter(self._raw_headers(name)), None)
 
     def _raw_headers(self, name: bytes) -> list[str]:
         """Return all headers called `name`, in lower case; `headers` would convert those of other names too."""
         return [_as_text(value) for field, value in self.raw_headers if field.lower() == name]
-
-
-async def _form_value(part: BodyPartReader) -> str | bytes | bytearray | web.FileField:
-    """Return the value of one part of a multipart form."""
-    data = await part.read(decode=True)
-    content_type = part.headers.get(hdrs.CONTENT_TYPE)
-    if part.filename:
-        content_type = content_type or "application/octet-stream"
-        return web.FileField(part.name or "", part.filename, io.BytesIO(data), content_type, part.headers)
-    if content_type is None or content_type.startswith("text/"):
-        return data.decode(part.get_charset(default="utf-8"))
-    return data
 
 
 def _as_text(raw: bytes) -> str:
