@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import StreamReader
 from yarl import URL
 
-__all__ = ["read_piece", "warn"]
+__all__ = ["read_piece", "warn_of_late_body"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -24,7 +24,7 @@ async def read_piece(reader: StreamReader, on_late: Callable[[], None]) -> bytes
         timer.cancel()
 
 
-def warn(method: str, url: URL, length: str | None, received: int) -> None:
+def warn_of_late_body(method: str, url: URL, length: str | None, received: int) -> None:
     """Warn of a body whose Content-Length is `length`, `None` for a chunked one."""
     logger.warning(
         "the body of %s %s is incomplete, and nothing has arrived for %s s: %s, %d bytes were received; if it is a "

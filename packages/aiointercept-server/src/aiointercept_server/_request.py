@@ -16,8 +16,8 @@ from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
 
-from . import _late_bodies
 from ._forms import read_fields
+from ._late_bodies import read_piece, warn_of_late_body
 from ._urls import request_url
 from ._writer import write_continue
 
@@ -254,7 +254,7 @@ class AiointerceptRequest(web.Request):
         if self._is_late or self._unread.is_eof():
             piece = await self._unread.readany()
         else:
-            piece = await _late_bodies.read_piece(self._unread, self._warn_of_late_body)
+            piece = await read_piece(self._unread, self._warn_of_late_body)
         received = self._received
         if self._unread.at_eof():
             # The stream takes most of the memory of a small request, and is of no use any more, also to aiohttp.
@@ -268,7 +268,7 @@ class AiointerceptRequest(web.Request):
     def _warn_of_late_body(self) -> None:
         """Say that nothing arrives any more, once; the request goes on waiting."""
         self._is_late = True
-        _late_bodies.warn(self.method, self.url, self._raw_header(b"content-length"), len(self.encoded_body or b""))
+        warn_of_late_body(self.method, self.url, self._raw_header(b"content-length"), len(self.encoded_body or b""))
 
     def _default_origin(self) -> tuple[str, str]:
         """Return the scheme, and the authority for a request without a Host header."""
