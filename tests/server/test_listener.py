@@ -13,11 +13,13 @@ import weakref
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from mock_server import Mock, Wire, connect, eventually
 from support import fetch
 
 from aiointercept_core import CloseConnection, Reply
 from aiointercept_server import AiointerceptRequest, Listener, ignore_retries, is_served_here, read_body_first
+from aiointercept_server._protocol import Server
 from aiointercept_server._thread import SERVER_THREAD, ServerThread
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
@@ -416,6 +418,26 @@ def test_a_closed_listener_keeps_no_reference_to_its_answer_function():
         assert freed() is None
     finally:
         gc.enable()
+
+
+async def test_a_connection_that_is_accepted_while_all_are_aborted_is_no_error():
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        raise AssertionError
+
+    errors = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: errors.append(context))
+    server = Server(handle, ("http", "api.example"))
+    server.abort()
+    client, accepted = socket.socketpair()
+    with client:
+        accepted.setblocking(False)
+        await loop.connect_accepted_socket(server, accepted)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        gc.collect()
+        assert client.recv(1) == b""
+    assert errors == []
 
 
 def test_a_thread_that_cannot_be_started_is_started_by_the_next(monkeypatch: pytest.MonkeyPatch):

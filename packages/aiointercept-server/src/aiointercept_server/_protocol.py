@@ -110,6 +110,11 @@ class Connection(web.RequestHandler):
         if not self._is_upgraded:
             self._cancel_task()
 
+    async def start(self) -> None:
+        """Handle requests, unless the connection is lost already: before Python 3.12 this begins later than that."""
+        if self.server is not None:
+            await super().start()
+
     def set_parser(self, *args: Any) -> None:
         """Have the received bytes handed to a parser that does not read HTTP."""
         self._is_upgraded = True
