@@ -202,6 +202,47 @@ kept.close()
 print("done")
 """
 
+FORK_WHILE_A_PORT_OPENS = """
+import os, socket, threading, time, warnings
+from mock_server import Mock
+
+warnings.simplefilter("ignore", DeprecationWarning)
+opening = threading.Event()
+
+class SlowSocket(socket.socket):
+    def listen(self, *args):
+        super().listen(*args)
+        opening.set()
+        time.sleep(0.1)
+
+def listening():
+    count = 0
+    for descriptor in range(100):
+        try:
+            one = socket.SocketType(fileno=descriptor)
+        except OSError:
+            continue
+        try:
+            count += one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        finally:
+            one.detach()
+    return count
+
+mocks = [Mock()]
+socket.socket = SlowSocket
+opener = threading.Thread(target=lambda: mocks.append(Mock()))
+opener.start()
+opening.wait()
+child = os.fork()
+if child == 0:
+    os._exit(listening())
+opener.join()
+assert listening() == 2
+for mock in mocks:
+    mock.close()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
 
 def run(code: str) -> str:
     """Return what `code` prints in an interpreter that turns each warning into an error."""
@@ -245,6 +286,11 @@ def test_a_forked_child_keeps_no_socket_of_the_server(prepare: str, restore: str
     """A request that is closed, and a mock that is stopped, end for their clients although a child lives."""
     code = FORK_WITH_CONNECTIONS.replace("PREPARE", prepare).replace("RESTORE", restore)
     assert run(code) == "done\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_is_forked_while_a_port_opens_does_not_keep_it():
+    assert run(FORK_WHILE_A_PORT_OPENS) == "0\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its descriptors")
