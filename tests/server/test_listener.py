@@ -13,11 +13,13 @@ import weakref
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from mock_server import Mock, Wire, connect, eventually
 from support import fetch
 
 from aiointercept_core import CloseConnection, Reply
-from aiointercept_server import AiointerceptRequest, Listener, ignore_retries, read_body_first
+from aiointercept_server import AiointerceptRequest, Listener, ignore_retries, is_served_here, read_body_first
+from aiointercept_server._protocol import Server
 from aiointercept_server._thread import SERVER_THREAD, ServerThread
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
@@ -418,6 +420,26 @@ def test_a_closed_listener_keeps_no_reference_to_its_answer_function():
         gc.enable()
 
 
+async def test_a_connection_that_is_accepted_while_all_are_aborted_is_no_error():
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        raise AssertionError
+
+    errors = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: errors.append(context))
+    server = Server(handle, ("http", "api.example"))
+    server.abort()
+    client, accepted = socket.socketpair()
+    with client:
+        accepted.setblocking(False)
+        await loop.connect_accepted_socket(server, accepted)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        gc.collect()
+        assert client.recv(1) == b""
+    assert errors == []
+
+
 def test_a_thread_that_cannot_be_started_is_started_by_the_next(monkeypatch: pytest.MonkeyPatch):
     def fail(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -433,3 +455,35 @@ def test_a_thread_that_cannot_be_started_is_started_by_the_next(monkeypatch: pyt
     server_thread.stop()
     assert loop.is_closed()
     assert not server_thread.is_running(loop)
+
+
+async def test_an_interrupted_start_of_the_thread_leaves_none(monkeypatch: pytest.MonkeyPatch):
+    start, threads = threading.Thread.start, []
+
+    def start_and_interrupt(thread: threading.Thread) -> None:
+        start(thread)
+        threads.append(thread)
+        raise KeyboardInterrupt
+
+    server_thread = ServerThread()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            server_thread.loop()
+    assert threads[0].name.startswith("aiointercept")
+    threads[0].join(5)
+    assert not threads[0].is_alive()
+    loop = server_thread.loop()
+    assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "served"), loop).result(5) == "served"
+    server_thread.stop()
+    assert loop.is_closed()
+
+
+async def test_is_served_here():
+    mock = Mock(https=True)
+    ports = [mock.port, *(mock.listener.address("https", family)[1] for family in (socket.AF_INET, socket.AF_INET6))]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        assert [is_served_here(port) for port in [*ports, other.getsockname()[1]]] == [True, True, True, False]
+    mock.close()
+    assert [is_served_here(port) for port in ports] == [False, False, False]

@@ -7,6 +7,11 @@ import pytest
 from mock_server import Mock, connect, eventually
 from support import fetch
 
+from aiointercept_core import CloseConnection, Reply
+from aiointercept_server import AiointerceptRequest
+from aiointercept_server._handler import handle_request
+from aiointercept_server._protocol import Server
+
 UNKNOWN = ["BREW", "X-Y", "GETX", "G", "!#$%&'*+-.^_`|~1A", "PRI"]
 KNOWN = ["GET", "PATCH", "TRACE", "CONNECT", "PROPFIND", "QUERY", "M-SEARCH", "MKCALENDAR", "PURGE"]
 
@@ -79,6 +84,88 @@ async def test_a_body_that_looks_like_a_request_is_a_body(mock: Mock):
             await wire.send(body)
             assert (await wire.response()).status == 200
     assert [(request.method, request.captured_body) for request in mock.received] == [("POST", body)] * 2
+
+
+async def test_a_body_that_looks_like_a_request_is_a_body_of_a_request_that_waits(mock: Mock):
+    bodies = {b"/one": b"", b"/two": b"BREW /pot HTTP/1.1\r\nHost: api.example\r\n\r\n", b"/three": b"end"}
+    for path in bodies:
+        mock.registry.add(f"http://api.example{path.decode()}", "X-Y" if path == b"/three" else "POST")
+    go_on = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    match = mock.answer
+
+    async def answer(request: AiointerceptRequest) -> Reply:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
+        return await match(request)
+
+    mock.answer = answer
+    async with connect(mock.port) as wire:
+        one, two = (
+            b"POST %s HTTP/1.1\r\nHost: api.example\r\nContent-Length: %d\r\n\r\n" % (path, len(bodies[path]))
+            for path in (b"/one", b"/two")
+        )
+        await wire.send(one + two)
+        await eventually(lambda: mock.heads)
+        await wire.send(bodies[b"/two"])
+        # Until it has arrived in a segment of its own.
+        await asyncio.sleep(0.05)
+        await wire.send(b"X-Y /three HTTP/1.1\r\nHost: api.example\r\nContent-Length: 3\r\n\r\nend")
+        await asyncio.sleep(0.05)
+        go_on.set()
+        assert [(await wire.response()).status for _ in bodies] == [200, 200, 200]
+    assert [request.captured_body or b"" for request in mock.received] == list(bodies.values())
+    assert [request.method for request in mock.received] == ["POST", "POST", "X-Y"]
+
+
+class Transport(asyncio.Transport):
+    """A transport without a socket, which keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.reads = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+@pytest.mark.parametrize("method", [b"POST", b"BREW"])
+async def test_a_chunk_that_fills_the_buffer_does_not_stop_the_rest(method: bytes):
+    """It arrives at once, so that aiohttp stops reading; the rest is read later."""
+    bodies = []
+
+    async def handle(request: AiointerceptRequest):
+        bodies.append((request.method.encode(), await request.receive(), request.encoded_body))
+        return await handle_request(respond, request)
+
+    async def respond(request: AiointerceptRequest) -> Reply:
+        return CloseConnection()
+
+    connection = Server(handle, ("http", "api.example"))()
+    transport = Transport()
+    connection.connection_made(transport)
+    connection.data_received(method + b" / HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await asyncio.sleep(0)
+    connection.data_received(b"40000\r\n" + bytes(0x40000) + b"\r\n")
+    async with asyncio.timeout(2):
+        while not transport.reads:
+            await asyncio.sleep(0)
+    connection.data_received(b"5\r\nhello\r\n0\r\n\r\n")
+    await eventually(lambda: bodies, 2)
+    assert bodies == [(method, True, bytes(0x40000) + b"hello")]
+    connection.connection_lost(None)
 
 
 async def test_in_pieces_the_first_of_which_shows_it(mock: Mock):

@@ -8,7 +8,11 @@ from collections.abc import AsyncGenerator
 import aiohttp
 import pytest
 from mock_server import Mock, connect, eventually
+from multidict import CIMultiDict, CIMultiDictProxy
 from support import fetch
+
+from aiointercept_core import Stream
+from aiointercept_server import checked_chunks
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
 URL = "http://api.example/"
@@ -223,17 +227,47 @@ async def test_a_chunk_of_another_type_is_a_500(mock: Mock):
     assert b"TypeError: body: the async iterable must yield bytes, got 'text'" in response.body
 
 
-async def test_fewer_bytes_than_the_content_length_do_not_hang(mock: Mock):
+async def test_fewer_bytes_than_the_content_length_do_not_hang(mock: Mock, caplog):
     registered(mock, Recorder(1), headers={"Content-Length": "100"})
     with pytest.raises(aiohttp.ClientPayloadError):
         await asyncio.wait_for(fetch(mock.url, headers=HOST), 5)
+    assert logged(caplog) == ["ValueError: body: the async iterable ended 92 bytes before its Content-Length"]
 
 
-async def test_more_bytes_than_the_content_length_are_not_sent(mock: Mock):
-    registered(mock, Recorder(3), headers={"Content-Length": "10"})
+@pytest.mark.parametrize(("length", "chunks"), [(10, 3), (8, 2), (3, 1)])
+async def test_more_bytes_than_the_content_length_are_an_error_and_not_sent(
+    mock: Mock, length: int, chunks: int, caplog
+):
+    body = Recorder(chunks)
+    registered(mock, body, headers={"Content-Length": str(length)})
     async with connect(mock.port) as wire:
         for _ in range(2):
-            assert (await wire.exchange(GET)).body == b"chunk 0;ch"
+            assert (await wire.exchange(GET)).body == b"chunk 0;ch"[:length]
+        await eventually(lambda: len(logged(caplog)) == 2)
+    assert body.closed == 2
+    message = f"ValueError: body: the async iterable yielded more bytes than its Content-Length of {length}; "
+    assert set(logged(caplog)) == {f"{message}correct the header, or leave it out"}
+
+
+async def test_checked_chunks_tells_whoever_iterates_of_an_error():
+    """So that the error of a stream is known outside the server, too."""
+
+    async def chunks():
+        yield memoryview(b"abcd").cast("H")
+        yield b""
+
+    def reply(length: int | None) -> Stream:
+        headers = {} if length is None else {"Content-Length": str(length)}
+        return Stream(200, None, CIMultiDictProxy(CIMultiDict(headers)), chunks())
+
+    for length in (None, 4):
+        assert [bytes(chunk) async for chunk in checked_chunks(reply(length))] == [b"abcd", b""]
+    for length, received, error in ((2, [b"ab"], "more bytes than"), (5, [b"abcd", b""], "1 bytes before")):
+        checked, yielded = checked_chunks(reply(length)), []
+        with pytest.raises(ValueError, match=error):  # noqa: PT012
+            async for chunk in checked:
+                yielded.append(bytes(chunk))
+        assert yielded == received
 
 
 async def test_an_async_iterable_that_is_no_generator(mock: Mock):

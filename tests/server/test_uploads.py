@@ -9,8 +9,10 @@ import zlib
 
 import aiohttp
 import pytest
-from mock_server import Mock, connect
+from mock_server import Mock, connect, eventually
 from support import fetch
+
+from aiointercept_server import _late_bodies
 
 UPLOAD = """
 import asyncio, json, sys
@@ -186,3 +188,46 @@ async def test_many_uploads_at_once(mock: Mock):
 
         assert await asyncio.gather(*map(upload, bodies)) == [200] * 40
     assert sorted(request.captured_body for request in mock.received) == bodies
+
+
+@pytest.mark.parametrize(
+    ("head", "sent", "rest", "announced"),
+    [
+        (b"Content-Length: 9", b"", b"announced", "its Content-Length is 9, 0 bytes"),
+        (b"Content-Length: 9", b"ann", b"ounced", "its Content-Length is 9, 3 bytes"),
+        (
+            b"Transfer-Encoding: chunked",
+            b"3\r\nann\r\n",
+            b"6\r\nounced\r\n0\r\n\r\n",
+            "it has no last chunk, 3 bytes",
+        ),
+    ],
+)
+async def test_a_body_that_does_not_arrive_is_told_once_and_nothing_is_cut_off(
+    mock: Mock, head: bytes, sent: bytes, rest: bytes, announced: str, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    monkeypatch.setattr(_late_bodies, "_PATIENCE", 0.05)
+    mock.registry.post("http://api.example/", body="whole")
+    async with connect(mock.port) as wire:
+        await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\n" + head + b"\r\n\r\n" + sent)
+        await eventually(lambda: caplog.messages)
+        await asyncio.sleep(0.12)
+        [message] = caplog.messages
+        assert message == (
+            "the body of POST http://api.example/ is incomplete, and nothing has arrived for 0.05 s: "
+            f"{announced} were received; if it is a file that was sent before, open it again"
+        )
+        assert (await wire.exchange(rest)).body == b"whole"
+    assert mock.last.captured_body == b"announced"
+
+
+async def test_a_slow_body_is_not_told(mock: Mock, monkeypatch: pytest.MonkeyPatch, caplog):
+    monkeypatch.setattr(_late_bodies, "_PATIENCE", 0.3)
+    mock.registry.post("http://api.example/", body="whole")
+    async with connect(mock.port) as wire:
+        await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 10\r\n\r\n")
+        for _ in range(10):
+            await asyncio.sleep(0.035)
+            await wire.send(b"x")
+        assert (await wire.response()).body == b"whole"
+    assert caplog.messages == []

@@ -6,7 +6,15 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from aiointercept_core import CloseConnection, Registry, Reply, Response, Stream, Upgrade, UpgradedConnection
-from aiointercept_server import AiointerceptRequest, Answer, Listener, application, ignore_retries, read_body_first
+from aiointercept_server import (
+    AiointerceptRequest,
+    Answer,
+    Listener,
+    application,
+    ignore_retries,
+    is_served_here,
+    read_body_first,
+)
 
 HEADERS = CIMultiDictProxy(CIMultiDict[str]())
 
@@ -48,3 +56,6 @@ def listening() -> None:
     listener.close().result(5)
     Listener(answer).close_soon(lambda: print("closed"))
     Listener(no_answer)  # type: ignore[arg-type]
+
+
+assert_type(is_served_here(8080), bool)

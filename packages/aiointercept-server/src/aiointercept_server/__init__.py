@@ -4,9 +4,19 @@ Requests are `aiohttp.web.Request` objects; replies are the values of `aiointerc
 """
 
 from ._application import application
+from ._chunks import checked_chunks
 from ._handler import Answer, read_body_first
-from ._listener import Listener
+from ._listener import Listener, is_served_here
 from ._request import AiointerceptRequest
 from ._retries import ignore_retries
 
-__all__ = ["AiointerceptRequest", "Answer", "Listener", "application", "ignore_retries", "read_body_first"]
+__all__ = [
+    "AiointerceptRequest",
+    "Answer",
+    "Listener",
+    "application",
+    "checked_chunks",
+    "ignore_retries",
+    "is_served_here",
+    "read_body_first",
+]

@@ -9,7 +9,6 @@ import contextlib
 import contextvars
 import functools
 import socket
-import threading
 from collections.abc import Awaitable, Callable
 
 from ._clock import sleep
@@ -17,7 +16,7 @@ from ._handler import Answer
 from ._port import Port
 from ._thread import SERVER_THREAD
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "is_served_here"]
 
 # The pauses between checks whether all connections are closed, in seconds. Aborted connections are closed within a few
 # loop iterations; the last pause is for handlers that do not end when they are cancelled.
@@ -36,13 +35,13 @@ class Listener:
     def __init__(self, answer: Answer, *, https: bool = False) -> None:
         self._answer: Answer | None = answer
         self._loop = SERVER_THREAD.loop()
-        self._lock = threading.Lock()
         self._ports: list[Port] = []
         self._addresses: dict[tuple[str, int], tuple[str, int]] = {}
         self._on_closed: list[Callable[[], object]] = []
         self._is_closing = self._is_closed = False
         self._closing: asyncio.Task[None] | None = None
-        SERVER_THREAD.listeners.add(self)
+        with SERVER_THREAD.lock:
+            SERVER_THREAD.listeners.add(self)
         try:
             for scheme in ("http", "https") if https else ("http",):
                 self.address(scheme)
@@ -65,6 +64,11 @@ class Listener:
         address = self._addresses.get(key)
         return self._open(*key) if address is None else address
 
+    def addresses(self) -> list[tuple[str, int]]:
+        """Return host and port of all ports that are open."""
+        with SERVER_THREAD.lock:
+            return [port.address for port in self._ports]
+
     def close(self) -> "concurrent.futures.Future[None]":
         """Close all sockets and abort all connections; the future is done when none is left.
 
@@ -81,23 +85,23 @@ class Listener:
 
         `cleanup` is awaited before that, on the server's loop, if this is the first call that closes.
         """
-        with self._lock:
+        with SERVER_THREAD.lock:
             is_first, self._is_closing = not self._is_closing, True
             is_closed = self._is_closed
             if not is_closed:
                 self._on_closed.append(on_closed)
         if is_closed:
             on_closed()
-        elif is_first and SERVER_THREAD.is_running(self._loop):
-            self._loop.call_soon_threadsafe(self._start_closing, cleanup)
-        elif is_first:
-            # The interpreter ends, or this is a forked child: the loop does not run.
+        elif not SERVER_THREAD.is_running(self._loop):
+            # The interpreter ends, or this is a forked child, also of a parent that was closing the listener.
             for port in self._ports:
                 port.close_socket()
             self._finish_closing()
+        elif is_first:
+            self._loop.call_soon_threadsafe(self._start_closing, cleanup)
 
     def _open(self, scheme: str, family: socket.AddressFamily) -> tuple[str, int]:
-        with self._lock:
+        with SERVER_THREAD.lock:
             if (address := self._addresses.get((scheme, family))) is not None:
                 return address
             if self._answer is None or self._is_closing:
@@ -138,9 +142,18 @@ class Listener:
         self._answer = None
         self._ports = []
         self._closing = None
-        SERVER_THREAD.listeners.discard(self)
-        with self._lock:
+        with SERVER_THREAD.lock:
+            SERVER_THREAD.listeners.discard(self)
             self._is_closed = True
             on_closed, self._on_closed = self._on_closed, []
         for call in on_closed:
             call()
+
+
+def is_served_here(port: int) -> bool:
+    """Tell whether `port` on loopback is one of an open listener of this process.
+
+    May be called from any thread. In a forked child, the listeners of its parent do not count.
+    """
+    with SERVER_THREAD.lock:
+        return any(port == served for listener in SERVER_THREAD.listeners for _, served in listener.addresses())

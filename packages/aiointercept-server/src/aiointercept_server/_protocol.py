@@ -4,13 +4,17 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, http_parser, web
+from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from aiointercept_core import Response
+
 from ._request import AiointerceptRequest
+from ._writer import write_reply
 
 __all__ = ["Connection", "Server"]
 
@@ -27,14 +31,13 @@ _OPTIONS: dict[str, Any] = {
     "tcp_keepalive": False,
 }
 
-_READ_SIZE = 2**16
-
-# aiohttp does not promise this name, nor those in `Connection._swap_parser`. Without one of them, methods that the
-# compiled parser does not know are answered with status 400, and everything else works.
-_PythonParser: Any = getattr(http_parser, "HttpRequestParserPy", None)
-
-_KNOWN_METHODS = tuple(f"{method} ".encode() for method in hdrs.METH_ALL)
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ (?:/|\*|[A-Za-z][A-Za-z0-9+\-.]*://)")
+# aiohttp's compiled parser refuses methods that it does not know, and its pure Python parser loses track of chunked
+# bodies, and ignores those of HEAD requests. So the parser that aiohttp chooses gets every request, and for these
+# methods another one that both read the same way.
+_PARSED_METHOD = b"POST"
+_KNOWN_METHODS = tuple(f"{method} ".encode() for method in hdrs.METH_ALL - {hdrs.METH_HEAD})
+_CLOSE = CIMultiDictProxy(CIMultiDict({hdrs.CONNECTION: "close", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}))
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (?:/|\*|[A-Za-z][A-Za-z0-9+\-.]*://)")
 
 
 class Connection(web.RequestHandler):
@@ -46,10 +49,11 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "__weakref__",
-        "_compiled_parser",
         "_expecting_request",
         "_is_upgraded",
         "_open_transport",
+        "_replaced_methods",
+        "_started",
         "_task",
         "default_origin",
         "payload",
@@ -67,16 +71,24 @@ class Connection(web.RequestHandler):
         # Whether the next bytes begin a request, unless they belong to the body of the latest.
         self._expecting_request = True
         self._is_upgraded = False
-        self._compiled_parser: Any = None
+        # How many requests have started, and the methods of later ones that the parser was not given.
+        self._started = 0
+        self._replaced_methods: dict[int, str] = {}
         # aiohttp drops its own reference before what is written has been sent.
         self._open_transport: asyncio.BaseTransport | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def start_request(self, payload: StreamReader, task: "asyncio.Task[None]") -> None:
-        """Note that `task`, which handles all requests of the connection, begins one that has `payload` as its body."""
+    def start_request(self, payload: StreamReader, task: "asyncio.Task[None]") -> str | None:
+        """Note that `task`, which handles all requests of the connection, begins one that has `payload` as its body.
+
+        Returns its method if the parser was given another.
+        """
         self.payload = payload
         self._task = task
         self._expecting_request = True
+        method = self._replaced_methods.pop(self._started, None)
+        self._started += 1
+        return method
 
     def abort(self) -> None:
         """Close the connection without sending what is left, and cancel the handling of its request."""
@@ -94,9 +106,14 @@ class Connection(web.RequestHandler):
         """Cancel the handling of the request, unless it is upgraded: then it finds the end by reading."""
         super().connection_lost(exc)
         # Recorded requests refer to this connection, and the server to the mock.
-        self.server = self._open_transport = self._compiled_parser = None
+        self.server = self._open_transport = None
         if not self._is_upgraded:
             self._cancel_task()
+
+    async def start(self) -> None:
+        """Handle requests, unless the connection is lost already: before Python 3.12 this begins later than that."""
+        if self.server is not None:
+            await super().start()
 
     def set_parser(self, *args: Any) -> None:
         """Have the received bytes handed to a parser that does not read HTTP."""
@@ -108,21 +125,22 @@ class Connection(web.RequestHandler):
         if self._is_upgraded:
             super().data_received(data)
             return
+        waiting = self._waiting_requests()
+        number = len(waiting)
         # The body that `data` belongs to, if there is one.
-        payload = self.payload
+        payload = waiting[-1][1] if waiting else self.payload
         if payload is EMPTY_PAYLOAD or (payload is not None and payload.is_eof()):
             payload = None
+        if data and payload is None and (self._expecting_request or number):
+            self._expecting_request = False
+            data = self._replace_method(data, self._started + number)
         try:
-            if data and self._expecting_request and payload is None:
-                self._expecting_request = False
-                if self._compiled_parser is not None or not data.startswith(_KNOWN_METHODS):
-                    self._choose_parser(data)
             super().data_received(data)
         except Exception as exc:
             # asyncio would report it as a fatal error of the server.
             _warn_of_client(exc)
             self.force_close()
-        if payload is not None and getattr(self, "_messages", None) and not payload.is_eof():
+        if payload is not None and len(self._waiting_requests()) > number and not payload.is_eof():
             # A message after a body that has not ended is the parser's report of an error in the body. The parser does
             # not report it to readers of the body.
             payload.set_exception(web.RequestPayloadError("the rest of the body is invalid"))
@@ -134,7 +152,7 @@ class Connection(web.RequestHandler):
         if status >= 500:
             return super().handle_error(request, status, exc, message)
         _warn_of_client(message or exc)
-        response = web.Response(status=status, text=message)
+        response = web.Response(status=status, body=_as_bytes(message))
         response.force_close()
         return response
 
@@ -144,30 +162,18 @@ class Connection(web.RequestHandler):
         if task is not None:
             task.cancel()
 
-    def _choose_parser(self, head: bytes) -> None:
-        """Have aiohttp's pure Python parser take `head` if the compiled parser would refuse its method."""
-        if head.startswith(_KNOWN_METHODS):
-            if self._compiled_parser is not None:
-                self._swap_parser(self._compiled_parser)
-                self._compiled_parser = None
-        elif self._compiled_parser is None and _PythonParser is not None and _REQUEST_LINE.match(head):
-            parser = _PythonParser(
-                self,
-                asyncio.get_running_loop(),
-                _READ_SIZE,
-                payload_exception=web.RequestPayloadError,
-                auto_decompress=False,
-                **_LIMITS,
-            )
-            self._compiled_parser = self._swap_parser(parser)
+    def _waiting_requests(self) -> Sequence[tuple[Any, StreamReader]]:
+        """Return the requests, and their bodies, that are parsed and wait for the one before to be answered."""
+        # aiohttp does not promise this name. Without it, pipelined requests are still answered.
+        return getattr(self, "_messages", ())
 
-    def _swap_parser(self, parser: Any) -> Any:
-        """Use `parser`, and return the one that was used."""
-        for name in ("_parser", "_request_parser"):
-            if used := getattr(self, name, None):
-                setattr(self, name, parser)
-                return used
-        return None
+    def _replace_method(self, head: bytes, number: int) -> bytes:
+        """Return `head`, the beginning of the request of that number, with a method that the parser knows."""
+        line = None if head.startswith(_KNOWN_METHODS) else _REQUEST_LINE.match(head)
+        if line is None:
+            return head
+        self._replaced_methods[number] = line[1].decode()
+        return _PARSED_METHOD + head[line.end(1) :]
 
 
 class Server(web.Server):
@@ -182,6 +188,8 @@ class Server(web.Server):
         self._running_loop = asyncio.get_running_loop()
         self._default_origin = default_origin
         self._is_aborted = False
+        if hasattr(web.BaseRequest, "pre_handler_error"):
+            handler = functools.partial(_refuse_invalid, handler)
         super().__init__(handler, request_factory=functools.partial(_make_request, self._running_loop))
 
     def __call__(self) -> Connection:
@@ -206,6 +214,17 @@ class Server(web.Server):
                 connection.abort()
 
 
+async def _refuse_invalid(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
+) -> web.StreamResponse:
+    """Have `handler` handle `request` unless it is invalid; aiohttp's master leaves that to the handler."""
+    error: web.HTTPException | None = getattr(request, "pre_handler_error", None)
+    if error is None:
+        return await handler(request)
+    _warn_of_client(error.text)
+    return await write_reply(request, Response(error.status, None, _CLOSE, _as_bytes(error.text)))
+
+
 def _make_request(
     loop: asyncio.AbstractEventLoop,
     message: Any,
@@ -213,14 +232,23 @@ def _make_request(
     connection: Connection,
     writer: Any,
     task: "asyncio.Task[None]",
+    error: Any = None,
     *_extra: Any,
 ) -> AiointerceptRequest:
-    connection.start_request(payload, task)
+    method = connection.start_request(payload, task)
+    if method is not None:
+        message = message._replace(method=method)
+    options = {} if error is None else {"pre_handler_error": error}
     try:
-        return AiointerceptRequest(message, payload, connection, writer, task, loop)
+        return AiointerceptRequest(message, payload, connection, writer, task, loop, **options)
     except ValueError:
         # The parser let a target through that makes no URL.
-        return AiointerceptRequest(message._replace(url=URL("/")), payload, connection, writer, task, loop)
+        return AiointerceptRequest(message._replace(url=URL("/")), payload, connection, writer, task, loop, **options)
+
+
+def _as_bytes(text: str | None) -> bytes:
+    # It may quote what was sent, which need not be text.
+    return (text or "").encode(errors="backslashreplace")
 
 
 def _warn_of_client(mistake: object) -> None:

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from aiohttp import EMPTY_PAYLOAD, BodyPartReader, MultipartReader, StreamReader, hdrs, web
+import aiohttp
+from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
@@ -15,6 +16,8 @@ from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
 
+from ._forms import read_fields
+from ._late_bodies import read_piece, warn_of_late_body
 from ._urls import request_url
 from ._writer import write_continue
 
@@ -43,8 +46,11 @@ class AiointerceptRequest(web.Request):
     ATTRS = getattr(web.Request, "ATTRS", frozenset()) | {
         "_canonical_url",
         "_decoded_body",
+        "_is_late",
         "_kwargs",
         "_received",
+        "_target",
+        "_unread",
         "_url",
         "url",
     }
@@ -52,6 +58,7 @@ class AiointerceptRequest(web.Request):
     # Attributes of the class until they are set: thousands of requests may be kept.
     _canonical_url: URL | None = None
     _decoded_body: bytes | None = None
+    _is_late = False
     _kwargs: dict[str, Any] | None = None
     _received: list[bytes] | io.BytesIO | bytes | None = None
     _url: URL | None = None
@@ -61,11 +68,24 @@ class AiointerceptRequest(web.Request):
         @property
         def method(self) -> str: ...
 
+    def __init__(self, message: Any, payload: StreamReader, *args: Any, **options: Any) -> None:
+        super().__init__(message, payload, *args, **options)
+        # The target of the request line: aiohttp's master cuts an absolute one in `raw_path`.
+        self._target: str = message.path
+        # The body, `EMPTY_PAYLOAD` once all of it has been received.
+        self._unread = payload
+
     @classmethod
     def adopt(cls, request: web.Request) -> "AiointerceptRequest":
         """Return a request of this class for one that an `aiohttp.web.Application` received."""
+        message = getattr(request, "_message", None)
+        if message is None:
+            raise RuntimeError(
+                f"application() cannot be used with aiohttp {aiohttp.__version__}, because it lacks Request._message: "
+                "install a release of aiointercept that supports it, or an older aiohttp"
+            )
         adopted = cls(
-            request._message,
+            message,
             request.content,
             request.protocol,
             request.writer,
@@ -84,12 +104,17 @@ class AiointerceptRequest(web.Request):
     def complete(self) -> bool:
         """Whether the whole body has been received; stays `False` if the client left before that."""
         # After a CONNECT come the bytes of a tunnel, which are no body.
-        return self._payload is EMPTY_PAYLOAD or self.method == hdrs.METH_CONNECT
+        return self._unread is EMPTY_PAYLOAD or self.method == hdrs.METH_CONNECT
 
     @property
     def body_exists(self) -> bool:
         """Whether the request had a body."""
-        return self._received is not None or self._payload is not EMPTY_PAYLOAD
+        return self._received is not None or self._unread is not EMPTY_PAYLOAD
+
+    @property
+    def can_read_body(self) -> bool:
+        """Whether a part of the body has not been received."""
+        return not self._unread.at_eof()
 
     @property
     def peername(self) -> tuple[Any, ...] | None:
@@ -118,7 +143,7 @@ class AiointerceptRequest(web.Request):
         if self._url is None:
             scheme, authority = self._default_origin()
             host = self._raw_header(b"host") or authority
-            self._url = request_url(self.method, scheme, host, self.raw_path)
+            self._url = request_url(self.method, scheme, host, self._target)
         return self._url
 
     @url.setter
@@ -151,7 +176,7 @@ class AiointerceptRequest(web.Request):
         if self._decoded_body is not None:
             return self._decoded_body
         body = self.encoded_body
-        if body is not None and (codings := super().headers.getall(hdrs.CONTENT_ENCODING, ())):
+        if body is not None and (codings := self._raw_headers(b"content-encoding")):
             # A body that cannot be decoded is returned as it was sent.
             with contextlib.suppress(ValueError):
                 decoded = decode_body(body, ",".join(codings))
@@ -211,10 +236,7 @@ class AiointerceptRequest(web.Request):
         if self.method not in self.POST_METHODS:
             return MultiDictProxy(fields)
         if self.content_type == "multipart/form-data":
-            async for part in await self.multipart():
-                if not isinstance(part, BodyPartReader) or part.name is None:
-                    raise ValueError("the form cannot be read: each part of its body must have a name and one value")
-                fields.add(part.name, await _form_value(part))
+            fields.extend([field async for field in read_fields(await self.multipart())])
         elif self.content_type in ("", "application/x-www-form-urlencoded"):
             charset = self.charset or "utf-8"
             text = (await self.read()).rstrip().decode(charset)
@@ -229,16 +251,24 @@ class AiointerceptRequest(web.Request):
             self._received = [] if 0 < (self.content_length or 0) <= _KEPT_IN_PIECES else io.BytesIO()
             if self._expects_continue():
                 await write_continue(self.writer)
-        piece = await self._payload.readany()
+        if self._is_late or self._unread.is_eof():
+            piece = await self._unread.readany()
+        else:
+            piece = await read_piece(self._unread, self._warn_of_late_body)
         received = self._received
-        if self._payload.at_eof():
-            # The stream takes most of the memory of a small request, and is of no use any more.
-            self._payload = EMPTY_PAYLOAD
+        if self._unread.at_eof():
+            # The stream takes most of the memory of a small request, and is of no use any more, also to aiohttp.
+            self._unread = self._payload = EMPTY_PAYLOAD
         if isinstance(received, list):
             received.append(piece)
         elif isinstance(received, io.BytesIO):
             received.write(piece)
         return piece
+
+    def _warn_of_late_body(self) -> None:
+        """Say that nothing arrives any more, once; the request goes on waiting."""
+        self._is_late = True
+        warn_of_late_body(self.method, self.url, self._raw_header(b"content-length"), len(self.encoded_body or b""))
 
     def _default_origin(self) -> tuple[str, str]:
         """Return the scheme, and the authority for a request without a Host header."""
@@ -253,23 +283,12 @@ class AiointerceptRequest(web.Request):
         return self.version >= HttpVersion11 and (self._raw_header(b"expect") or "").lower() == "100-continue"
 
     def _raw_header(self, name: bytes) -> str | None:
-        """Return the first header called `name`, in lower case; `headers` would convert all of them."""
-        for field, value in self.raw_headers:
-            if field.lower() == name:
-                return _as_text(value)
-        return None
+        """Return the first header called `name`, in lower case."""
+        return next(iter(self._raw_headers(name)), None)
 
-
-async def _form_value(part: BodyPartReader) -> str | bytes | bytearray | web.FileField:
-    """Return the value of one part of a multipart form."""
-    data = await part.read(decode=True)
-    content_type = part.headers.get(hdrs.CONTENT_TYPE)
-    if part.filename:
-        content_type = content_type or "application/octet-stream"
-        return web.FileField(part.name or "", part.filename, io.BytesIO(data), content_type, part.headers)
-    if content_type is None or content_type.startswith("text/"):
-        return data.decode(part.get_charset(default="utf-8"))
-    return data
+    def _raw_headers(self, name: bytes) -> list[str]:
+        """Return all headers called `name`, in lower case; `headers` would convert those of other names too."""
+        return [_as_text(value) for field, value in self.raw_headers if field.lower() == name]
 
 
 def _as_text(raw: bytes) -> str:

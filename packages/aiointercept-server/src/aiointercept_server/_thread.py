@@ -9,9 +9,11 @@ import atexit
 import concurrent.futures
 import os
 import threading
+from collections.abc import Iterable
 from typing import Protocol
 
 from ._clock import ServerLoop
+from ._inherited import replace_sockets
 
 __all__ = ["SERVER_THREAD", "ServerThread"]
 
@@ -24,29 +26,38 @@ class Closable(Protocol):
     def close(self) -> "concurrent.futures.Future[None]":
         """Start closing, or return a future of the closing that has started."""
 
+    def addresses(self) -> Iterable[tuple[str, int]]:
+        """Return the addresses of all ports that are open."""
+
 
 class ServerThread:
     """A daemon thread that runs one event loop, started when the loop is first asked for.
 
-    `listeners` are those that are open; each adds and removes itself.
+    `listeners` are those that are open; each adds and removes itself. Whoever changes or iterates over it, or opens a
+    port, holds `lock`: a process does not fork meanwhile, and so a child knows all ports. A mock may be collected, and
+    closed, while the lock is held, so a thread may take it again.
     """
 
     def __init__(self) -> None:
         self.listeners: set[Closable] = set()
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Return the running loop. May be called from any thread."""
-        with self._lock:
+        """Return the running loop, from any thread; raises what the system says if no thread can be started."""
+        with self.lock:
             if self._loop is None:
                 loop = ServerLoop()
                 thread = threading.Thread(target=_run, args=(loop,), name="aiointercept-server", daemon=True)
                 try:
                     thread.start()
-                except BaseException:
+                except Exception:
                     loop.close()
+                    raise
+                except BaseException:
+                    # Interrupted while it waited for the thread, which ends as soon as it has started.
+                    loop.call_soon_threadsafe(loop.stop)
                     raise
                 self._loop, self._thread = loop, thread
             return self._loop
@@ -58,20 +69,30 @@ class ServerThread:
     def stop(self) -> None:
         """Close all listeners, end the thread and close its loop; the next `loop()` starts another thread."""
         # Also those that are being closed: a mock may have been stopped just before the interpreter ends.
-        concurrent.futures.wait([listener.close() for listener in list(self.listeners)], _EXIT_TIMEOUT)
-        with self._lock:
+        with self.lock:
+            listeners = list(self.listeners)
+        concurrent.futures.wait([listener.close() for listener in listeners], _EXIT_TIMEOUT)
+        with self.lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_EXIT_TIMEOUT)
 
+    def _before_fork(self) -> None:
+        self.lock.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self.lock.release()
+
     def _after_fork_in_child(self) -> None:
         """Start anew: the thread does not exist in the child."""
+        # A connection ends for its client, and a port refuses connections, only when no process has its socket open.
+        replace_sockets({address for listener in self.listeners for address in listener.addresses()})
         # The loop must not be freed: closing it here would unregister sockets of the parent's selector.
         _loops_of_parents.append(self._loop)
         self.listeners = set()
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._loop = self._thread = None
 
 
@@ -94,4 +115,8 @@ SERVER_THREAD = ServerThread()
 
 atexit.register(SERVER_THREAD.stop)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=SERVER_THREAD._after_fork_in_child)
+    os.register_at_fork(
+        before=SERVER_THREAD._before_fork,
+        after_in_parent=SERVER_THREAD._after_fork_in_parent,
+        after_in_child=SERVER_THREAD._after_fork_in_child,
+    )

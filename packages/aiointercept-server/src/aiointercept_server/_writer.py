@@ -10,7 +10,6 @@ import logging
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterable
 from http import HTTPStatus
 from wsgiref.handlers import format_date_time
 
@@ -21,6 +20,7 @@ from multidict import CIMultiDict
 
 from aiointercept_core import CloseConnection, Reply, Response, Stream, Upgrade, error_response, format_error
 
+from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
 from ._upgrade import RawConnection
 
@@ -93,6 +93,8 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
         if transport is not None and not has_left:
             if not head.is_written:
                 return await write_reply(request, error_response(exc))
+            if head.is_complete:
+                return _WrittenResponse(keep_alive=head.keep_alive)
             if head.body_ends_with_connection:
                 _abort_with_reset(transport)
         # Too late for another status: the client learns of the error from the missing rest of the body.
@@ -112,6 +114,11 @@ class _Head:
         # The connection is closed where a part of the request is not read, because the next request could not be found.
         self.keep_alive = request.keep_alive and not request.can_read_body
         self._reply = reply
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a body has been written up to its Content-Length."""
+        return self.is_written and self.writer.length == 0
 
     async def write(self) -> None:
         """Write the head; it is sent together with the first bytes of the body."""
@@ -182,25 +189,21 @@ async def _write_response(head: _Head, reply: Response) -> None:
 async def _write_stream(head: _Head, reply: Stream) -> None:
     writer = head.writer
     if head.is_bodiless:
-        await _close_iterable(reply.body)
+        await close_iterable(reply.body)
         await head.write()
         await writer.write_eof()
         return
-    chunks = aiter(reply.body)
+    chunks = checked_chunks(reply)
     late_head = asyncio.ensure_future(_send_head_late(head))
     try:
         async for chunk in chunks:
-            if not isinstance(chunk, bytes | bytearray | memoryview):
-                raise TypeError(f"body: the async iterable must yield bytes, got {chunk!r}")
             await head.write()
             await writer.write(chunk)
         await head.write()
-        if missing := writer.length:
-            raise ValueError(f"body: the async iterable ended {missing} bytes before its Content-Length")
         await writer.write_eof()
     finally:
         late_head.cancel()
-        await _close_iterable(chunks)
+        await chunks.aclose()
 
 
 async def _send_head_late(head: _Head) -> None:
@@ -220,14 +223,6 @@ async def _run_upgrade(head: _Head, reply: Upgrade) -> None:
     await head.write()
     head.writer.send_headers()
     await reply.run(RawConnection(head.request))
-
-
-async def _close_iterable(body: AsyncIterable[bytes]) -> None:
-    """Close a generator, so that its `finally` runs now and not when it is freed."""
-    aclose = getattr(body, "aclose", None)
-    if aclose is not None:
-        with contextlib.suppress(Exception):
-            await aclose()
 
 
 def _close_connection(request: web.BaseRequest) -> web.StreamResponse:

@@ -1,0 +1,49 @@
+"""The chunks of a streamed body, compared with what its reply announces."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable
+
+from aiohttp import hdrs
+
+from aiointercept_core import Stream
+
+__all__ = ["checked_chunks", "close_iterable"]
+
+
+async def checked_chunks(reply: Stream) -> AsyncGenerator[bytes | bytearray | memoryview, None]:
+    """Yield the chunks of the body of `reply`, no more than its Content-Length if it has one.
+
+    Raises `TypeError` for a chunk that is not bytes, and `ValueError` if the body is shorter or longer than the
+    Content-Length: when it has ended, or when the first `Content-Length` bytes were yielded.
+    """
+    announced = reply.headers.get(hdrs.CONTENT_LENGTH)
+    left = None if announced is None else int(announced)
+    chunks = aiter(reply.body)
+    try:
+        async for chunk in chunks:
+            if not isinstance(chunk, bytes | bytearray | memoryview):
+                raise TypeError(f"body: the async iterable must yield bytes, got {chunk!r}")
+            size = memoryview(chunk).nbytes
+            if left is None or size <= left:
+                yield chunk
+            else:
+                if left:
+                    yield memoryview(chunk).cast("B")[:left]
+                raise ValueError(
+                    f"body: the async iterable yielded more bytes than its Content-Length of {announced}; correct the "
+                    "header, or leave it out"
+                )
+            if left is not None:
+                left -= size
+        if left:
+            raise ValueError(f"body: the async iterable ended {left} bytes before its Content-Length")
+    finally:
+        await close_iterable(chunks)
+
+
+async def close_iterable(body: AsyncIterable[bytes | bytearray | memoryview]) -> None:
+    """Close a generator, so that its `finally` runs now and not when it is freed."""
+    aclose = getattr(body, "aclose", None)
+    if aclose is not None:
+        with contextlib.suppress(Exception):
+            await aclose()
