@@ -5,7 +5,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 
 from aiohttp import ServerDisconnectedError
 
@@ -16,7 +16,9 @@ from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_re
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
+from ._own_ports import OwnPortError, refuse_own_port
 from ._policies import Destination, ReplyPolicy, RoutingPolicy
+from ._running_mocks import RUNNING_MOCKS
 
 __all__ = ["RunningMock"]
 
@@ -55,14 +57,16 @@ class RunningMock:
         self._callbacks = callbacks
         self._routing = routing
         self._replies = replies
-        self._upstream = Upstream() if forward_unmatched else None
+        self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
         self._listener = Listener(self._make_answer(), https=redirect)
         self.address = self._listener.address("http")
+        RUNNING_MOCKS.add(self)
         if self._redirection is not None:
             try:
                 self._redirection.start()
             except BaseException:
+                RUNNING_MOCKS.remove(self)
                 self._listener.close()
                 raise
 
@@ -84,6 +88,7 @@ class RunningMock:
         """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left."""
         if self._redirection is not None:
             self._redirection.stop(_STOPPED)
+        RUNNING_MOCKS.remove(self)
         self._callbacks.close()
         cleanup = self._upstream.close if self._upstream is not None else None
         self.closing = CloseHandle(self._listener, cleanup, self._release)
@@ -135,9 +140,9 @@ class RunningMock:
     async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
         """Return the reply to `request`, of which only the head has arrived, and record both."""
         received = _clock()
-        if self._forwards(request) and not self.registry.has_reply(request):
+        if self._forwards(request, client_request) and not self._has_reply(request, client_request):
             record = self.registry.record(request, "forwarded to the real network")
-            reply = await self._forward(request, client_request, None if request.complete else request.stream())
+            reply = await self._forward(record, client_request, None if request.complete else request.stream())
         else:
             try:
                 await request.receive()
@@ -148,11 +153,46 @@ class RunningMock:
                     self.registry.record(request, "the client left before its whole body had arrived")
             if not request.complete:
                 return CloseConnection()
-            record = self.registry.match(request, route)
-            reply = await self._reply(record, client_request)
+            mock, route = self._reserve(request, client_request, route)
+            record = mock.registry.match(request, route)
+            reply = await mock._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
         record.seconds = _clock() - received
         return reply
+
+    def _outer_mocks(self, client_request: OutgoingRequest | None) -> "Iterator[RunningMock]":
+        """Yield the mocks around this one that know the origin of a request, the innermost first."""
+        if client_request is None:
+            return
+        for mock in RUNNING_MOCKS.around(self):
+            destination = mock._routing.destination(client_request) if mock._redirection is not None else None
+            if destination is Destination.REAL_NETWORK:
+                return
+            if destination is Destination.MOCK:
+                yield mock
+
+    def _has_reply(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
+        """Return whether this mock, or one around it, has a reply left for `request`."""
+        return self.registry.has_reply(request) or any(
+            mock._routing.reserved_route(request, client_request) is not None or mock.registry.has_reply(request)
+            for mock in self._outer_mocks(client_request)
+        )
+
+    def _reserve(
+        self, request: AiointerceptRequest, client_request: OutgoingRequest | None, route: Route | None
+    ) -> "tuple[RunningMock, Route | None]":
+        """Return the mock that answers `request` or reports it, and its route, whose reply is consumed.
+
+        That is the innermost mock with a reply left, or else this one. `route` was reserved before in this mock.
+        """
+        route = route or self.registry.reserve(request)
+        if route is not None:
+            return self, route
+        for mock in self._outer_mocks(client_request):
+            route = mock._routing.reserved_route(request, client_request) or mock.registry.reserve(request)
+            if route is not None:
+                return mock, route
+        return self, None
 
     async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         request = record.request
@@ -176,9 +216,14 @@ class RunningMock:
         self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         request = record.request
-        if self._forwards(request):
+        if self._forwards(request, client_request):
             # A reply was left when the head arrived, and another request used it before the body had arrived.
-            return await self._forward(request, client_request, request.encoded_body)
+            return await self._forward(record, client_request, request.encoded_body)
+        return self._report_unmatched(record, client_request)
+
+    def _report_unmatched(
+        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
+    ) -> CloseConnection:
         logger.warning("%s", record.explanation)
         if client_request is not None:
             client_request.set_exception(self._replies.unmatched_error(record))
@@ -209,24 +254,35 @@ class RunningMock:
 
     # Passthrough of unmatched requests.
 
-    def _forwards(self, request: AiointerceptRequest) -> bool:
-        # A request to the mock's own address has nowhere else to go.
-        return self._upstream is not None and (request.url.raw_host, request.url.port) != self.address
+    def _forwards(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
+        # Only requests of this process's own clients: otherwise any program on this machine could use its network.
+        if self._upstream is None or client_request is None:
+            return False
+        url = request.url
+        return refuse_own_port(url.raw_host or "", url.port or 0) is None
 
     async def _forward(
         self,
-        request: AiointerceptRequest,
+        record: Record[AiointerceptRequest],
         client_request: OutgoingRequest | None,
         body: AsyncGenerator[bytes, None] | bytes | None,
     ) -> Reply:
-        """Send `request` to the real network and return the reply from there."""
+        """Send a recorded request to the real network and return the reply from there."""
         assert self._upstream is not None
+        request = record.request
         try:
             response = await self._upstream.send(
                 request.method, request.url, request.headers, body, as_sent_by=client_request
             )
         except Exception as exc:
             await _aclose(body)
+            if isinstance(exc, OwnPortError):
+                record.unmatched = True
+                record.explanation = (
+                    f"{request.method} {request.url} is not forwarded, because it leads to a port of a mock of this "
+                    "process: register a reply to it"
+                )
+                return self._report_unmatched(record, client_request)
             if client_request is not None:
                 client_request.set_exception(exc)
             return CloseConnection()
