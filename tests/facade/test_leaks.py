@@ -315,8 +315,11 @@ import asyncio, time
 import aiohttp
 from aiointercept import aiointercept, CallbackResult
 
+mocks = []
+
 async def main(external):
     m = aiointercept(external)
+    mocks.append(m)
     m.start()
     m.get(f"{m.server_url}/sync", callback=lambda url, **kwargs: time.sleep(60))
     m.get(f"{m.server_url}/", payload=1)

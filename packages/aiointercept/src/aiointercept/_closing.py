@@ -1,8 +1,8 @@
 """Close a mock from sync and async code, and what `start()` and `stop()` return."""
 
-import concurrent.futures
 import functools
 import logging
+import queue
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Protocol
 
@@ -19,27 +19,27 @@ _CLOSE_TIMEOUT = 5.0
 class Closable(Protocol):
     """A listener that closes on another thread."""
 
-    def close(self) -> "concurrent.futures.Future[None]":
-        """Begin to close, if that has not begun, and return a future that is done at the end."""
-
-    def close_soon(self, on_closed: Callable[[], object], cleanup: Callable[[], Awaitable[None]] | None) -> None:
-        """Begin to close, await `cleanup` at the end, then call `on_closed`."""
+    def close_soon(self, on_closed: Callable[[], object], cleanup: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Begin to close, if that has not begun; await `cleanup` at the end, then call `on_closed`."""
 
 
 class CloseHandle:
     """The closing of a mock: sync code waits for it, async code awaits it on the loop on which it began.
 
     That loop is notified of the end instead of asking a `concurrent.futures.Future`, whose `done()` takes a lock and so
-    counts as a blocking call. `on_closed` is called at the end, on any thread.
+    counts as a blocking call. `on_closed` is called at the end, on any thread. Without a `closable` this is the end.
     """
 
     def __init__(
-        self, closable: Closable, cleanup: Callable[[], Awaitable[None]] | None, on_closed: Callable[[], object]
+        self, closable: Closable | None, cleanup: Callable[[], Awaitable[None]] | None, on_closed: Callable[[], object]
     ) -> None:
         self._loop = running_loop()
         self._closed = self._loop.create_future() if self._loop is not None else None
         self._closable = closable
-        closable.close_soon(functools.partial(self._set_closed, on_closed), cleanup)
+        if closable is None:
+            self._set_closed(on_closed)
+        else:
+            closable.close_soon(functools.partial(self._set_closed, on_closed), cleanup)
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._closed is None or running_loop() is not self._loop:
@@ -50,9 +50,14 @@ class CloseHandle:
 
     def wait(self) -> None:
         """Block until the mock is closed, for at most `_CLOSE_TIMEOUT` seconds."""
+        if self._closable is None:
+            return
+        # No future: an interrupt while waiting may leave its lock held, and then the server's thread would hang.
+        closed: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._closable.close_soon(functools.partial(closed.put, None))
         try:
-            self._closable.close().result(_CLOSE_TIMEOUT)
-        except TimeoutError:
+            closed.get(timeout=_CLOSE_TIMEOUT)
+        except queue.Empty:
             logger.warning("the mock did not close within %s s: its thread is blocked", _CLOSE_TIMEOUT)
 
     def _set_closed(self, on_closed: Callable[[], object]) -> None:

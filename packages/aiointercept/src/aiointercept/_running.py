@@ -33,6 +33,7 @@ _STOPPED = "the mock was stopped while the request waited for its reply"
 class RunningMock:
     """Answer the requests that a server receives, and decide where the clients of the process send theirs.
 
+    It runs from `start()` to `close()`, which may be called at any time, also after a `start()` that was interrupted.
     `errors` are those of callbacks and bodies that were not raised in the test yet. With `redirect` the aiohttp clients
     of the process are redirected; with `forward_unmatched` unmatched requests go to the real network; with
     `unwrap_os_errors` the caller gets a plain `OSError` where aiohttp would raise a `ClientOSError` made from it.
@@ -54,23 +55,25 @@ class RunningMock:
         self.errors = errors
         self.is_closed = False
         self.closing: CloseHandle
+        self.address: tuple[str, int] | None = None
         self._callbacks = callbacks
         self._routing = routing
         self._replies = replies
         self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
-        self._listener = Listener(self._make_answer(), https=redirect)
+        self._listener: Listener | None = None
+
+    def start(self) -> None:
+        """Open the ports and start redirecting; call `close()` if this raises."""
+        self._listener = Listener(self._make_answer(), https=self._redirection is not None)
         self.address = self._listener.address("http")
         RUNNING_MOCKS.add(self)
         if self._redirection is not None:
-            try:
-                self._redirection.start()
-            except BaseException:
-                RUNNING_MOCKS.remove(self)
-                self._listener.close()
-                raise
+            self._redirection.start()
 
     def __repr__(self) -> str:
+        if self.address is None:
+            return "<aiointercept not started>"
         host, port = self.address
         return f"<aiointercept http://{host}:{port}{' (stopped)' if self.is_closed else ''}>"
 
@@ -85,14 +88,27 @@ class RunningMock:
         return self.registry.routes
 
     def close(self) -> None:
-        """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left."""
-        if self._redirection is not None:
-            self._redirection.stop(_STOPPED)
+        """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left.
+
+        If this is interrupted, for example by a `KeyboardInterrupt`, call it again.
+        """
+        self.stop_redirecting()
         RUNNING_MOCKS.remove(self)
         self._callbacks.close()
         cleanup = self._upstream.close if self._upstream is not None else None
         self.closing = CloseHandle(self._listener, cleanup, self._release)
         self.is_closed = True
+
+    def stop_redirecting(self) -> None:
+        """Stop redirecting at once."""
+        if self._redirection is not None:
+            self._redirection.stop(_STOPPED)
+
+    def after_fork_in_child(self) -> None:
+        """Renew the lock of the registry, which may be held by a thread that the child does not have."""
+        renew_lock = getattr(self.registry, "renew_lock", None)
+        if renew_lock is not None:
+            renew_lock()
 
     def _release(self) -> None:
         # The redirection refers to this object: without this, both would wait for the garbage collector.
@@ -103,7 +119,8 @@ class RunningMock:
     def decide(self, request: OutgoingRequest) -> Decision:
         """Return where a request of an aiohttp client of the process is sent."""
         url = request.url
-        if (url.raw_host, url.port) == self.address:
+        assert self._listener is not None
+        if self.address is not None and (url.raw_host, url.port) == self.address:
             # Redirected to where it is sent anyway: so its caller is known, and its retries are recognised exactly.
             return Address(*self.address)
         match self._routing.destination(request):
