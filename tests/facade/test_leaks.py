@@ -141,7 +141,8 @@ async def test_cycles_of_which_nothing_is_awaited(external):
     for _ in range(100):
         m = aiointercept(external)
         m.start()
-        m.stop()
+        with pytest.warns(RuntimeWarning, match="never awaited"):
+            m.stop()
         with aiointercept(external):
             pass
     await until_vanished(traces)

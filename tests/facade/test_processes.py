@@ -83,7 +83,7 @@ async def main():
             m.get(f"{m.server_url}/", body="x")
             assert await get(m.server_url) == b"x"
         m.start()
-        m.stop()
+        await m.stop()
         gc.collect()
 
 for _ in range(2):

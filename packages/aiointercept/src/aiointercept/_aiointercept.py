@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -109,9 +109,10 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
 
     # Life cycle.
 
-    def start(self) -> "Awaitable[Self]":
-        """Start the mock at once, with no routes and no recorded requests; the result may be awaited and is the mock.
+    def start(self) -> StartResult[Self]:
+        """Start the mock at once, with no routes and no recorded requests.
 
+        The result is a coroutine that returns the mock; it need not be awaited.
         Raises `RuntimeError` if the mock is running, or if this release of aiohttp cannot be redirected.
         """
         errors: list[BaseException] = []
@@ -140,16 +141,16 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         notify_started(self)
         return StartResult(self)
 
-    def stop(self) -> Awaitable[None]:
+    def stop(self) -> StopResult:
         """Stop the mock; without effect when it is not running.
 
-        Redirecting has ended when this returns. In async code await the result: then everything is closed, and the
-        errors of callbacks are raised. In sync code both has happened when this returns.
+        Redirecting has ended when this returns. The result is a coroutine. In async code await it: then everything is
+        closed, and the errors of callbacks are raised. In sync code both has happened when this returns.
         """
         running = self._begin_stop()
         if running is None:
             return StopResult()
-        return StopResult(running.closing, lambda: self._raise_failures(running))
+        return StopResult(running.closing, lambda: self._raise_failures(running), must_be_awaited=True)
 
     def clear(self) -> None:
         """Forget all routes and recorded requests; the mock keeps running."""
