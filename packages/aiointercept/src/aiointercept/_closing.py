@@ -158,5 +158,5 @@ class StopResult(_Result[None]):
 
     def __del__(self) -> None:
         if self._unawaited:
-            text = f"coroutine {self.__qualname__!r} was never awaited"
-            warnings.warn(text, RuntimeWarning, stacklevel=2, source=self)
+            unawaited = "coroutine 'aiointercept.stop' was never awaited"
+            warnings.warn(unawaited, RuntimeWarning, stacklevel=2, source=self)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 
-from aiohttp import ServerDisconnectedError
+from aiohttp import ServerDisconnectedError, hdrs
 
 from aiointercept_core import CloseConnection, Journal, Record, Registry, Reply, Route, Stream, Upgrade
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
@@ -224,7 +224,9 @@ class RunningMock:
         except BaseException as exc:
             reply = self._replies.reply_to_error(exc, request, client_request)
         if isinstance(reply, Stream):
-            return reply._replace(body=self._keep_errors(reply.body, client_request))
+            length = reply.headers.get(hdrs.CONTENT_LENGTH)
+            body = self._keep_errors(reply.body, client_request, None if length is None else int(length))
+            return reply._replace(body=body)
         if isinstance(reply, CloseConnection):
             _set_disconnect(client_request)
         return reply
@@ -247,15 +249,21 @@ class RunningMock:
         return CloseConnection(record.explanation)
 
     async def _keep_errors(
-        self, body: AsyncIterable[bytes], client_request: OutgoingRequest | None
+        self, body: AsyncIterable[bytes], client_request: OutgoingRequest | None, length: int | None
     ) -> AsyncIterator[bytes]:
-        """Yield the items of `body` and keep an error that it raises."""
+        """Yield the items of `body` and keep an error that it raises; it has `length` bytes, unless that is `None`."""
         items = aiter(body)
+        received = 0
         try:
             async for item in items:
                 if not isinstance(item, bytes | bytearray | memoryview):
                     raise TypeError(f"body: the async iterable must yield bytes, got {item!r}")
+                received += memoryview(item).nbytes
+                if length is not None and received > length:
+                    raise ValueError(f"body: the async iterable yielded more than its Content-Length of {length} bytes")
                 yield item
+            if length is not None and received < length:
+                raise ValueError(f"body: the async iterable ended {length - received} bytes before its Content-Length")
         except CallbackCancelledError:
             # The block or the loop of the body ended: the connection is closed, and that is no error.
             _set_disconnect(client_request)
