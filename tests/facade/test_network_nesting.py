@@ -11,7 +11,7 @@ import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
 from support import Names, real_server
 
-from aiointercept import aiointercept
+from aiointercept import CallbackResult, aiointercept
 
 
 def classes() -> list[dict]:
@@ -218,6 +218,28 @@ async def test_an_error_in_a_callback_is_raised_by_the_mock_that_has_the_callbac
         inner.check()
         with pytest.raises(LookupError):
             outer.check()
+
+
+async def test_an_outer_mock_that_stops_first_leaves_no_request_that_waits_for_its_callback():
+    def callback(url, **kwargs):
+        loop.call_soon_threadsafe(called.set)
+        released.wait(5)
+        return CallbackResult()
+
+    called, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    outer, inner = external(), external()
+    async with outer, inner, ClientSession() as session:
+        outer.get("http://a.example/", callback=callback, repeat=True)
+        inner.get("http://a.example/other")
+        calls = [asyncio.create_task(answered_by(session, "http://a.example/")) for _ in range(2)]
+        await called.wait()
+        while outer.call_count < 2:
+            await asyncio.sleep(0.001)
+        await outer.stop()
+        released.set()
+        async with asyncio.timeout(5):
+            assert sorted([await call for call in calls]) == ["", "nobody"]
 
 
 async def test_mocks_in_several_threads_at_once():
