@@ -315,3 +315,41 @@ async def test_empty_chunks_do_not_end_the_body():
     async with aiointercept() as m:
         m.get(f"{m.server_url}/", body=body)
         assert (await fetch(m.server_url)).text == "first last"
+
+
+@pytest.mark.parametrize("by", ["registration", "callback"])
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        (5, r"body: the async iterable yielded more than its Content-Length of 5 bytes"),
+        (7, r"body: the async iterable yielded more than its Content-Length of 7 bytes"),
+        (12, r"body: the async iterable ended 4 bytes before its Content-Length"),
+    ],
+)
+async def test_a_body_that_is_longer_or_shorter_than_its_content_length_is_an_error_of_the_mock(by, length, message):
+    async def body():
+        yield b"four"
+        yield memoryview(b"four")
+
+    m = aiointercept()
+    await m.start()
+    headers = {"Content-Length": str(length)}
+    if by == "registration":
+        m.get(f"{m.server_url}/", body=body, headers=headers)
+    else:
+        m.get(f"{m.server_url}/", callback=lambda url, **kwargs: CallbackResult(body=body, headers=headers))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await fetch(m.server_url)
+    with pytest.raises(ValueError, match=message):
+        await m.stop()
+
+
+async def test_a_body_of_its_content_length_and_one_that_is_not_sent_are_no_errors():
+    async def body():
+        yield b"four"
+
+    async with aiointercept() as m:
+        m.get(f"{m.server_url}/", body=body, headers={"Content-Length": "4"})
+        m.head(f"{m.server_url}/", body=body, headers={"Content-Length": "100"})
+        assert (await fetch(m.server_url)).body == b"four"
+        assert (await fetch(m.server_url, "HEAD")).headers["Content-Length"] == "100"

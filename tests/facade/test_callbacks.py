@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import re
+import threading
 import urllib.request
 from unittest.mock import AsyncMock, Mock
 
@@ -195,3 +196,23 @@ async def test_an_async_callback_may_itself_ask_the_mock():
         m.get(f"{m.server_url}/outer", callback=callback)
         m.get(f"{m.server_url}/inner", callback=async_callback)
         assert (await fetch(f"{m.server_url}/outer")).text == "answered"
+
+
+async def test_a_thread_that_cannot_be_started_is_started_by_the_next_callback(monkeypatch):
+    original = threading.Thread.start
+    failures = [RuntimeError("can't start new thread")]
+
+    def start(thread):
+        if thread.name.startswith("aiointercept-callbacks") and failures:
+            raise failures.pop()
+        return original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    async with aiointercept() as m:
+        m.get(f"{m.server_url}/", callback=lambda url, **kwargs: CallbackResult(body="called"), repeat=True)
+        answer = await fetch(m.server_url)
+        assert answer.status == 500
+        assert "RuntimeError: can't start new thread" in answer.text
+        assert (await fetch(m.server_url)).text == "called"
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            m.check()

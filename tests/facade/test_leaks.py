@@ -141,7 +141,8 @@ async def test_cycles_of_which_nothing_is_awaited(external):
     for _ in range(100):
         m = aiointercept(external)
         m.start()
-        m.stop()
+        with pytest.warns(RuntimeWarning, match="never awaited"):
+            m.stop()
         with aiointercept(external):
             pass
     await until_vanished(traces)
@@ -315,8 +316,11 @@ import asyncio, time
 import aiohttp
 from aiointercept import aiointercept, CallbackResult
 
+mocks = []
+
 async def main(external):
     m = aiointercept(external)
+    mocks.append(m)
     m.start()
     m.get(f"{m.server_url}/sync", callback=lambda url, **kwargs: time.sleep(60))
     m.get(f"{m.server_url}/", payload=1)

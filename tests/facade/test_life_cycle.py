@@ -1,8 +1,12 @@
 """Starting and stopping a mock: awaited or not, twice, again, and what is left to read afterwards."""
 
 import asyncio
+import contextlib
+import gc
 import re
 import socket
+from collections.abc import Coroutine
+from unittest.mock import ANY
 
 import aiohttp
 import pytest
@@ -57,7 +61,10 @@ async def test_start_and_stop_need_not_be_awaited(external):
         m.get(f"{m.server_url}/", payload=1)
         assert (await fetch(m.server_url)).json == 1
     finally:
-        m.stop()
+        # Errors of callbacks would be lost.
+        with pytest.warns(RuntimeWarning, match=r"^coroutine 'aiointercept.stop' was never awaited$") as caught:
+            m.stop()
+        assert [warning.filename for warning in caught] == [__file__]
     # Patches are out at once, and the sockets soon after.
     assert not is_patched()
     while is_listening(m):
@@ -77,12 +84,97 @@ async def test_stopping_a_mock_that_never_ran_is_fine():
     await aiointercept().stop()
 
 
-async def test_what_stop_returns_may_be_awaited_twice():
+async def test_what_start_and_stop_return_may_be_awaited_twice():
     m = aiointercept()
-    await m.start()
+    started = m.start()
+    assert await started is m
+    assert await started is m
     stopped = m.stop()
     await stopped
     await stopped
+
+
+def failing(url, **kwargs):
+    raise LookupError("the callback's")
+
+
+@MODES
+def test_what_start_and_stop_return_is_a_coroutine_for_runners(external):
+    m = aiointercept(external)
+    assert asyncio.iscoroutine(m.start())
+    stopped = m.stop()
+    assert asyncio.iscoroutine(stopped)
+    assert isinstance(stopped, Coroutine)
+    assert asyncio.run(stopped) is None
+    assert asyncio.run(m.start()) is m
+    assert is_patched() == external
+    m.get(f"{m.server_url}/", payload=1)
+    assert asyncio.run(fetch(m.server_url)).json == 1
+    assert asyncio.run(m.stop()) is None
+    assert not is_patched()
+    with asyncio.Runner() as runner:
+        assert runner.run(m.start()) is m
+        m.get(f"{m.server_url}/", callback=failing)
+        assert runner.run(fetch(m.server_url)).status == 500
+        with pytest.raises(LookupError, match="the callback's"):
+            runner.run(m.stop())
+    assert not is_listening(m)
+
+
+@MODES
+async def test_what_start_and_stop_return_is_a_coroutine_for_a_loop(external):
+    loop = asyncio.get_running_loop()
+    one, two = aiointercept(external), aiointercept(external)
+    assert await asyncio.gather(one.start(), two.start()) == [one, two]
+    task = loop.create_task(one.stop())
+    assert "aiointercept.stop" in repr(task)
+    assert await task is None
+    two.get(f"{two.server_url}/", callback=failing)
+    assert (await fetch(two.server_url)).status == 500
+    assert await asyncio.gather(two.stop(), two.stop(), return_exceptions=True) == [ANY, None]
+    assert not is_listening(one)
+    assert not is_listening(two)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        assert await group.create_task(one.start()) is one
+        group.create_task(one.stop())
+    one.start()
+    assert await asyncio.wait_for(one.stop(), 5) is None
+
+
+async def test_an_error_of_a_callback_is_raised_by_a_task_that_stops_the_mock():
+    m = aiointercept()
+    m.start()
+    m.get(f"{m.server_url}/", callback=failing)
+    assert (await fetch(m.server_url)).status == 500
+    with pytest.raises(LookupError, match="the callback's"):
+        await asyncio.create_task(m.stop())
+
+
+async def test_a_task_that_stops_the_mock_may_be_cancelled():
+    for turns in range(3):
+        m = aiointercept()
+        m.start()
+        task = asyncio.create_task(m.stop())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        while is_listening(m):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.filterwarnings("error")
+async def test_nothing_warns_where_nothing_can_be_lost():
+    m = aiointercept()
+    m.start()
+    m.stop().close()
+    m.stop()
+    m.start()
+    await m.stop()
+    with m:
+        pass
+    gc.collect()
 
 
 @MODES

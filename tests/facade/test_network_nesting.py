@@ -11,7 +11,7 @@ import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
 from support import Names, real_server
 
-from aiointercept import aiointercept
+from aiointercept import CallbackResult, aiointercept
 
 
 def classes() -> list[dict]:
@@ -136,6 +136,110 @@ async def test_passthrough_of_an_inner_mock_comes_before_the_routes_of_an_outer_
                 inner.get(url, body="inner")
                 assert await answered_by(session, url) == "inner"
             assert await answered_by(session, url) == "real GET /"
+
+
+def external(**options) -> aiointercept:
+    return aiointercept(mock_external_urls=True, **options)
+
+
+@pytest.mark.parametrize("forwarding", [False, True])
+async def test_the_innermost_mock_that_has_a_reply_left_answers(forwarding):
+    url = "http://a.example/"
+    async with (
+        external() as outer,
+        external() as middle,
+        external(passthrough_unmatched=forwarding) as inner,
+        ClientSession() as session,
+    ):
+        outer.get(url, body="outer", repeat=True)
+        outer.post(f"{url}pay", body="paid")
+        middle.get(url, body="middle", repeat=2)
+        inner.get(url, body="inner")
+        inner.get(f"{url}other")
+        answers = [await answered_by(session, url) for _ in range(5)]
+        assert answers == ["inner", "middle", "middle", "outer", "outer"]
+        async with session.post(f"{url}pay", data=b"x" * 300_000) as response:
+            assert await response.text() == "paid"
+        # The mock that answers records the request, and no other.
+        assert (outer.call_count, middle.call_count, inner.call_count) == (3, 2, 1)
+        assert outer.last_request.captured_body == b"x" * 300_000
+        for m in (outer, middle, inner):
+            m.assert_all_matched()
+
+
+async def test_where_no_mock_has_a_reply_left_the_innermost_that_knows_the_origin_reports():
+    async with external() as outer, external() as middle, external() as inner, ClientSession() as session:
+        outer.get("http://a.example/")
+        middle.get("http://a.example/other")
+        inner.get("http://b.example/")
+        assert await answered_by(session, "http://a.example/") == ""
+        with pytest.raises(aiohttp.ServerDisconnectedError, match="differs in path"):
+            await session.get("http://a.example/")
+        assert (outer.call_count, middle.call_count, inner.call_count) == (1, 1, 0)
+        outer.assert_all_matched()
+        with pytest.raises(AssertionError):
+            middle.assert_all_matched()
+
+
+async def test_what_an_outer_mock_answers_is_not_forwarded_by_an_inner_one():
+    async with real_server() as real, ClientSession(connector=TCPConnector(resolver=Names())) as session:
+        for host in ("localhost", "a.example"):
+            url = f"http://{host}:{real.port}/"
+            async with external() as outer, external(passthrough_unmatched=True) as inner:
+                outer.get(f"{url}pay", body="outer")
+                inner.get(f"{url}other", body="inner")
+                assert await answered_by(session, f"{url}pay") == "outer"
+                assert await answered_by(session, f"{url}real") == "real GET /real"
+
+
+async def test_only_mocks_that_redirect_this_host_are_asked():
+    async with real_server() as real, ClientSession(connector=TCPConnector(resolver=Names())) as session:
+        url = f"http://a.example:{real.port}/"
+        async with (
+            external() as outermost,
+            external(passthrough=["a.example"]),
+            aiointercept() as default,
+            external(passthrough_unmatched=True) as inner,
+        ):
+            outermost.get(url, body="outermost")
+            default.get(url, body="default")
+            inner.get(f"{url}other", body="inner")
+            assert await answered_by(session, url) == "real GET /"
+
+
+async def test_an_error_in_a_callback_is_raised_by_the_mock_that_has_the_callback():
+    def callback(url, **kwargs):
+        raise LookupError("the outer mock's")
+
+    async with external() as outer, external() as inner, ClientSession() as session:
+        outer.get("http://a.example/", callback=callback)
+        inner.get("http://a.example/other")
+        assert (await session.get("http://a.example/")).status == 500
+        inner.check()
+        with pytest.raises(LookupError):
+            outer.check()
+
+
+async def test_an_outer_mock_that_stops_first_leaves_no_request_that_waits_for_its_callback():
+    def callback(url, **kwargs):
+        loop.call_soon_threadsafe(called.set)
+        released.wait(5)
+        return CallbackResult()
+
+    called, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    outer, inner = external(), external()
+    async with outer, inner, ClientSession() as session:
+        outer.get("http://a.example/", callback=callback, repeat=True)
+        inner.get("http://a.example/other")
+        calls = [asyncio.create_task(answered_by(session, "http://a.example/")) for _ in range(2)]
+        await called.wait()
+        while outer.call_count < 2:
+            await asyncio.sleep(0.001)
+        await outer.stop()
+        released.set()
+        async with asyncio.timeout(5):
+            assert sorted([await call for call in calls]) == ["", "nobody"]
 
 
 async def test_mocks_in_several_threads_at_once():

@@ -53,7 +53,8 @@ async def test_start_and_stop_in_a_running_loop(external):
         await use(m, external)
         await m.stop()
         m.start()
-        m.stop()
+        stopped = m.stop()
+    await stopped
 
 
 FIRST_USE = """

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from aiointercept_core import Registry
+
 ROOT = Path(__file__).resolve().parents[2]
 
 EVERYTHING = """
@@ -81,7 +83,7 @@ async def main():
             m.get(f"{m.server_url}/", body="x")
             assert await get(m.server_url) == b"x"
         m.start()
-        m.stop()
+        await m.stop()
         gc.collect()
 
 for _ in range(2):
@@ -164,6 +166,35 @@ with aiointercept(True) as m:
     assert m.call_count == 5, m.requests
 """
 
+FORKING_UNDER_A_LOCK = """
+import os, signal, threading, warnings
+from aiointercept import aiointercept
+
+def hold():
+    with m._registry._lock:
+        held.set()
+        forked.wait()
+
+m, held, forked = aiointercept(), threading.Event(), threading.Event()
+with m:
+    threading.Thread(target=hold).start()
+    held.wait()
+    with warnings.catch_warnings():
+        # Newer Pythons warn of every fork in a process that has threads.
+        warnings.simplefilter("ignore")
+        pid = os.fork()
+    if not pid:
+        signal.alarm(5)
+        m.get("http://api.example.com/", body="child")
+        assert len(m.routes) == 1
+        m.stop()
+        os._exit(0)
+    forked.set()
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, status
+    assert m.routes == []
+"""
+
 
 def run(*command, **options):
     done = subprocess.run(
@@ -184,6 +215,12 @@ def test_nothing_warns_in_development_mode_with_every_warning_an_error():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_child_uses_mocks_of_its_own_and_those_of_its_parent():
     assert run("-c", FORKING).stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.skipif(not hasattr(Registry, "renew_lock"), reason="this core has no lock to renew")
+def test_a_child_forked_while_a_thread_held_the_lock_of_the_registry_may_use_it():
+    assert run("-c", FORKING_UNDER_A_LOCK).stderr == ""
 
 
 FILES = [f"tests/facade/test_{name}.py" for name in ("life_cycle", "callbacks", "body_functions", "usage_modes")]

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, assert_type
@@ -145,4 +145,13 @@ class Prefixed(aiointercept):
 
 def awaitables(m: aiointercept) -> Awaitable[None]:
     asyncio.run(life_cycle())
+    assert_type(asyncio.run(m.start()), aiointercept)
+    asyncio.run(m.stop())
+    # In sync code both may be left alone.
+    m.start()
+    m.stop()
     return m.stop()
+
+
+def coroutines(m: aiointercept) -> tuple[Coroutine[Any, Any, aiointercept], Coroutine[Any, Any, None]]:
+    return m.start(), m.stop()

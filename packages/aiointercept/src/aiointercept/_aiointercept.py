@@ -3,7 +3,9 @@
 import copy
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -90,23 +92,33 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         self._registry: Registry[AiointerceptRequest] = Registry()
 
     def __repr__(self) -> str:
-        if self._running is None and self._last_address is None:
-            return "<aiointercept not started>"
-        return f"<aiointercept {self.server_url}{' (stopped)' if self._running is None else ''}>"
+        running = self._running
+        if running is not None:
+            return repr(running)
+        return (
+            "<aiointercept not started>"
+            if self._last_address is None
+            else f"<aiointercept {self.server_url} (stopped)>"
+        )
+
+    def __del__(self) -> None:
+        if self._running is not None and not sys.is_finalizing():
+            unstopped = f"{self!r} was collected before it was stopped: use a with block, or call stop()"
+            self._begin_stop()
+            warnings.warn(unstopped, ResourceWarning, stacklevel=2, source=self)
 
     # Life cycle.
 
-    def start(self) -> "Awaitable[Self]":
-        """Start the mock at once, with no routes and no recorded requests; the result may be awaited and is the mock.
+    def start(self) -> StartResult[Self]:
+        """Start the mock at once, with no routes and no recorded requests.
 
+        The result is a coroutine that returns the mock; it need not be awaited.
         Raises `RuntimeError` if the mock is running, or if this release of aiohttp cannot be redirected.
         """
-        if self._running is not None:
-            raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
         errors: list[BaseException] = []
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(callback_context=callbacks.context)
-        self._running = RunningMock(
+        running = RunningMock(
             registry,
             callbacks,
             errors,
@@ -115,20 +127,30 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
-        self._registry = registry
+        # One step, so that of several threads one starts the mock. It comes first, so that `stop()` closes what an
+        # interrupt has left.
+        if vars(self).setdefault("_running", running) is not running:
+            raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
+        try:
+            running.start()
+            self._registry = registry
+        except BaseException:
+            running.close()
+            vars(self).pop("_running", None)
+            raise
         notify_started(self)
         return StartResult(self)
 
-    def stop(self) -> Awaitable[None]:
+    def stop(self) -> StopResult:
         """Stop the mock; without effect when it is not running.
 
-        Redirecting has ended when this returns. In async code await the result: then everything is closed, and the
-        errors of callbacks are raised. In sync code both has happened when this returns.
+        Redirecting has ended when this returns. The result is a coroutine. In async code await it: then everything is
+        closed, and the errors of callbacks are raised. In sync code both has happened when this returns.
         """
         running = self._begin_stop()
         if running is None:
             return StopResult()
-        return StopResult(running.closing, lambda: self._raise_failures(running))
+        return StopResult(running.closing, lambda: self._raise_failures(running), must_be_awaited=True)
 
     def clear(self) -> None:
         """Forget all routes and recorded requests; the mock keeps running."""
@@ -280,7 +302,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         """Return a mock with the same options that was not started yet."""
         mock = copy.copy(self)
         mock._registry = Registry()
-        mock._running = mock._last_address = None
+        vars(mock).pop("_running", None)
+        mock._last_address = None
         return mock
 
     def _begin_stop(self) -> RunningMock | None:
@@ -288,16 +311,17 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         running = self._running
         if running is not None:
             running.close()
-            self._last_address = running.address
-            self._running = None
+            self._last_address = running.address or self._last_address
+            # Last of all, so that an interrupted `stop` can be called again.
+            vars(self).pop("_running", None)
         return running
 
     def _address(self) -> tuple[str, int]:
-        if self._running is not None:
-            return self._running.address
-        if self._last_address is None:
+        running = self._running
+        address = (running.address if running is not None else None) or self._last_address
+        if address is None:
             raise RuntimeError("the mock is not started yet: use `async with`, `with` or start()")
-        return self._last_address
+        return address
 
     def _warn_of_ip_address(self, url: URL) -> None:
         if self._mock_ip_addresses or not is_ip_address(url.raw_host or ""):

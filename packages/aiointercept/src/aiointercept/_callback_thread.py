@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ._cross_loop import call_threadsafe, set_future
+from ._cross_loop import CallbackCancelledError, call_threadsafe, set_future
 
 __all__ = ["CallbackThread"]
 
@@ -26,7 +26,12 @@ class CallbackThread:
         self._closed = False
 
     async def run(self, function: Callable[[], Any]) -> Any:
-        """Return what `function` returns on the thread; called on the server's loop only."""
+        """Return what `function` returns on the thread; called on the server's loop only.
+
+        Raises `CallbackCancelledError` if the thread is closed before it begins.
+        """
+        if self._closed:
+            raise CallbackCancelledError
         if self._thread is None:
             thread = threading.Thread(target=self._work, name="aiointercept-callbacks", daemon=True)
             thread.start()
@@ -43,13 +48,16 @@ class CallbackThread:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if not self._closed:
-                job()
+            job()
 
     def _run_job(
         self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop, result: "asyncio.Future[Any]"
     ) -> None:
         if result.cancelled():
+            return
+        if self._closed:
+            # An inner mock may have received the request, and goes on to run.
+            call_threadsafe(loop, set_future, result, None, CallbackCancelledError())
             return
         try:
             value = function()

@@ -1,16 +1,20 @@
 """Close a mock from sync and async code, and what `start()` and `stop()` return."""
 
-import concurrent.futures
+import abc
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Protocol
+import queue
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Protocol, TypeVar
 
 from ._cross_loop import call_threadsafe, running_loop, set_future
 
 __all__ = ["CloseHandle", "StartResult", "StopResult"]
 
 logger = logging.getLogger("aiointercept")
+
+T = TypeVar("T")
 
 # How long sync code waits for a mock to close, in seconds.
 _CLOSE_TIMEOUT = 5.0
@@ -19,27 +23,27 @@ _CLOSE_TIMEOUT = 5.0
 class Closable(Protocol):
     """A listener that closes on another thread."""
 
-    def close(self) -> "concurrent.futures.Future[None]":
-        """Begin to close, if that has not begun, and return a future that is done at the end."""
-
-    def close_soon(self, on_closed: Callable[[], object], cleanup: Callable[[], Awaitable[None]] | None) -> None:
-        """Begin to close, await `cleanup` at the end, then call `on_closed`."""
+    def close_soon(self, on_closed: Callable[[], object], cleanup: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Begin to close, if that has not begun; await `cleanup` at the end, then call `on_closed`."""
 
 
 class CloseHandle:
     """The closing of a mock: sync code waits for it, async code awaits it on the loop on which it began.
 
     That loop is notified of the end instead of asking a `concurrent.futures.Future`, whose `done()` takes a lock and so
-    counts as a blocking call. `on_closed` is called at the end, on any thread.
+    counts as a blocking call. `on_closed` is called at the end, on any thread. Without a `closable` this is the end.
     """
 
     def __init__(
-        self, closable: Closable, cleanup: Callable[[], Awaitable[None]] | None, on_closed: Callable[[], object]
+        self, closable: Closable | None, cleanup: Callable[[], Awaitable[None]] | None, on_closed: Callable[[], object]
     ) -> None:
         self._loop = running_loop()
         self._closed = self._loop.create_future() if self._loop is not None else None
         self._closable = closable
-        closable.close_soon(functools.partial(self._set_closed, on_closed), cleanup)
+        if closable is None:
+            self._set_closed(on_closed)
+        else:
+            closable.close_soon(functools.partial(self._set_closed, on_closed), cleanup)
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._closed is None or running_loop() is not self._loop:
@@ -50,9 +54,14 @@ class CloseHandle:
 
     def wait(self) -> None:
         """Block until the mock is closed, for at most `_CLOSE_TIMEOUT` seconds."""
+        if self._closable is None:
+            return
+        # No future: an interrupt while waiting may leave its lock held, and then the server's thread would hang.
+        closed: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._closable.close_soon(functools.partial(closed.put, None))
         try:
-            self._closable.close().result(_CLOSE_TIMEOUT)
-        except TimeoutError:
+            closed.get(timeout=_CLOSE_TIMEOUT)
+        except queue.Empty:
             logger.warning("the mock did not close within %s s: its thread is blocked", _CLOSE_TIMEOUT)
 
     def _set_closed(self, on_closed: Callable[[], object]) -> None:
@@ -65,32 +74,89 @@ class CloseHandle:
             call_threadsafe(self._loop, set_future, self._closed)
 
 
-class StartResult:
+class _Result(Coroutine[Any, Any, T]):
+    """A coroutine that may be awaited more than once, and need not be awaited."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+        self._awaiting: Generator[Any, Any, T] | None = None
+
+    @abc.abstractmethod
+    def __await__(self) -> Generator[Any, Any, T]: ...
+
+    def send(self, value: Any, /) -> Any:
+        if self._awaiting is None:
+            self._awaiting = self.__await__()
+        try:
+            return self._awaiting.send(value)
+        except BaseException:
+            self._awaiting = None
+            raise
+
+    def throw(self, *error: Any) -> Any:
+        awaiting, self._awaiting = self._awaiting or self.__await__(), None
+        result = awaiting.throw(*error)
+        self._awaiting = awaiting
+        return result
+
+    def close(self) -> None:
+        awaiting, self._awaiting = self._awaiting, None
+        if awaiting is not None:
+            awaiting.close()
+
+
+class StartResult(_Result[T]):
     """What `start()` returns: the mock runs already, and awaiting this gives the mock."""
 
-    def __init__(self, mock: Any) -> None:
+    def __init__(self, mock: T) -> None:
+        super().__init__("aiointercept.start")
         self._mock = mock
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, Any, T]:
         yield from ()
         return self._mock
 
 
-class StopResult:
+class StopResult(_Result[None]):
     """What `stop()` returns: awaiting it waits until the mock is closed, then calls `finish`.
 
-    In sync code both has happened when this is made; there is no `closing` if the mock was not running.
+    In sync code both has happened when this is made; there is no `closing` if the mock was not running. With
+    `must_be_awaited` there is a `RuntimeWarning` if that does not happen in async code.
     """
 
-    def __init__(self, closing: CloseHandle | None = None, finish: Callable[[], None] = lambda: None) -> None:
+    _unawaited = False
+
+    def __init__(
+        self,
+        closing: CloseHandle | None = None,
+        finish: Callable[[], None] = lambda: None,
+        *,
+        must_be_awaited: bool = False,
+    ) -> None:
+        super().__init__("aiointercept.stop")
         self._closing = closing
         self._finish = finish
         if closing is not None and running_loop() is None:
             self._closing = None
             closing.wait()
             finish()
+        elif closing is not None:
+            self._unawaited = must_be_awaited
 
-    def __await__(self) -> Generator[Any, None, None]:
+    def __await__(self) -> Generator[Any, Any, None]:
+        self._unawaited = False
+        return self._wait_closed()
+
+    def close(self) -> None:
+        self._unawaited = False
+        super().close()
+
+    def _wait_closed(self) -> Generator[Any, Any, None]:
         if self._closing is not None:
             yield from self._closing.__await__()
             self._finish()
+
+    def __del__(self) -> None:
+        if self._unawaited:
+            unawaited = "coroutine 'aiointercept.stop' was never awaited"
+            warnings.warn(unawaited, RuntimeWarning, stacklevel=2, source=self)

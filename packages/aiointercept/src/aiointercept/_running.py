@@ -5,9 +5,9 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 
-from aiohttp import ServerDisconnectedError
+from aiohttp import ServerDisconnectedError, hdrs
 
 from aiointercept_core import CloseConnection, Journal, Record, Registry, Reply, Route, Stream, Upgrade
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
@@ -16,7 +16,9 @@ from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_re
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
+from ._own_ports import OwnPortError, refuse_own_port
 from ._policies import Destination, ReplyPolicy, RoutingPolicy
+from ._running_mocks import RUNNING_MOCKS
 
 __all__ = ["RunningMock"]
 
@@ -31,6 +33,7 @@ _STOPPED = "the mock was stopped while the request waited for its reply"
 class RunningMock:
     """Answer the requests that a server receives, and decide where the clients of the process send theirs.
 
+    It runs from `start()` to `close()`, which may be called at any time, also after a `start()` that was interrupted.
     `errors` are those of callbacks and bodies that were not raised in the test yet. With `redirect` the aiohttp clients
     of the process are redirected; with `forward_unmatched` unmatched requests go to the real network; with
     `unwrap_os_errors` the caller gets a plain `OSError` where aiohttp would raise a `ClientOSError` made from it.
@@ -52,21 +55,25 @@ class RunningMock:
         self.errors = errors
         self.is_closed = False
         self.closing: CloseHandle
+        self.address: tuple[str, int] | None = None
         self._callbacks = callbacks
         self._routing = routing
         self._replies = replies
-        self._upstream = Upstream() if forward_unmatched else None
+        self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
-        self._listener = Listener(self._make_answer(), https=redirect)
+        self._listener: Listener | None = None
+
+    def start(self) -> None:
+        """Open the ports and start redirecting; call `close()` if this raises."""
+        self._listener = Listener(self._make_answer(), https=self._redirection is not None)
         self.address = self._listener.address("http")
+        RUNNING_MOCKS.add(self)
         if self._redirection is not None:
-            try:
-                self._redirection.start()
-            except BaseException:
-                self._listener.close()
-                raise
+            self._redirection.start()
 
     def __repr__(self) -> str:
+        if self.address is None:
+            return "<aiointercept not started>"
         host, port = self.address
         return f"<aiointercept http://{host}:{port}{' (stopped)' if self.is_closed else ''}>"
 
@@ -81,13 +88,27 @@ class RunningMock:
         return self.registry.routes
 
     def close(self) -> None:
-        """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left."""
-        if self._redirection is not None:
-            self._redirection.stop(_STOPPED)
+        """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left.
+
+        If this is interrupted, for example by a `KeyboardInterrupt`, call it again.
+        """
+        self.stop_redirecting()
+        RUNNING_MOCKS.remove(self)
         self._callbacks.close()
         cleanup = self._upstream.close if self._upstream is not None else None
         self.closing = CloseHandle(self._listener, cleanup, self._release)
         self.is_closed = True
+
+    def stop_redirecting(self) -> None:
+        """Stop redirecting at once."""
+        if self._redirection is not None:
+            self._redirection.stop(_STOPPED)
+
+    def after_fork_in_child(self) -> None:
+        """Renew the lock of the registry, which may be held by a thread that the child does not have."""
+        renew_lock = getattr(self.registry, "renew_lock", None)
+        if renew_lock is not None:
+            renew_lock()
 
     def _release(self) -> None:
         # The redirection refers to this object: without this, both would wait for the garbage collector.
@@ -98,7 +119,8 @@ class RunningMock:
     def decide(self, request: OutgoingRequest) -> Decision:
         """Return where a request of an aiohttp client of the process is sent."""
         url = request.url
-        if (url.raw_host, url.port) == self.address:
+        assert self._listener is not None
+        if self.address is not None and (url.raw_host, url.port) == self.address:
             # Redirected to where it is sent anyway: so its caller is known, and its retries are recognised exactly.
             return Address(*self.address)
         match self._routing.destination(request):
@@ -135,9 +157,9 @@ class RunningMock:
     async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
         """Return the reply to `request`, of which only the head has arrived, and record both."""
         received = _clock()
-        if self._forwards(request) and not self.registry.has_reply(request):
+        if self._forwards(request, client_request) and not self._has_reply(request, client_request):
             record = self.registry.record(request, "forwarded to the real network")
-            reply = await self._forward(request, client_request, None if request.complete else request.stream())
+            reply = await self._forward(record, client_request, None if request.complete else request.stream())
         else:
             try:
                 await request.receive()
@@ -148,11 +170,46 @@ class RunningMock:
                     self.registry.record(request, "the client left before its whole body had arrived")
             if not request.complete:
                 return CloseConnection()
-            record = self.registry.match(request, route)
-            reply = await self._reply(record, client_request)
+            mock, route = self._reserve(request, client_request, route)
+            record = mock.registry.match(request, route)
+            reply = await mock._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
         record.seconds = _clock() - received
         return reply
+
+    def _outer_mocks(self, client_request: OutgoingRequest | None) -> "Iterator[RunningMock]":
+        """Yield the mocks around this one that know the origin of a request, the innermost first."""
+        if client_request is None:
+            return
+        for mock in RUNNING_MOCKS.around(self):
+            destination = mock._routing.destination(client_request) if mock._redirection is not None else None
+            if destination is Destination.REAL_NETWORK:
+                return
+            if destination is Destination.MOCK:
+                yield mock
+
+    def _has_reply(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
+        """Return whether this mock, or one around it, has a reply left for `request`."""
+        return self.registry.has_reply(request) or any(
+            mock._routing.reserved_route(request, client_request) is not None or mock.registry.has_reply(request)
+            for mock in self._outer_mocks(client_request)
+        )
+
+    def _reserve(
+        self, request: AiointerceptRequest, client_request: OutgoingRequest | None, route: Route | None
+    ) -> "tuple[RunningMock, Route | None]":
+        """Return the mock that answers `request` or reports it, and its route, whose reply is consumed.
+
+        That is the innermost mock with a reply left, or else this one. `route` was reserved before in this mock.
+        """
+        route = route or self.registry.reserve(request)
+        if route is not None:
+            return self, route
+        for mock in self._outer_mocks(client_request):
+            route = mock._routing.reserved_route(request, client_request) or mock.registry.reserve(request)
+            if route is not None:
+                return mock, route
+        return self, None
 
     async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         request = record.request
@@ -167,7 +224,9 @@ class RunningMock:
         except BaseException as exc:
             reply = self._replies.reply_to_error(exc, request, client_request)
         if isinstance(reply, Stream):
-            return reply._replace(body=self._keep_errors(reply.body, client_request))
+            length = reply.headers.get(hdrs.CONTENT_LENGTH)
+            body = self._keep_errors(reply.body, client_request, None if length is None else int(length))
+            return reply._replace(body=body)
         if isinstance(reply, CloseConnection):
             _set_disconnect(client_request)
         return reply
@@ -176,24 +235,35 @@ class RunningMock:
         self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         request = record.request
-        if self._forwards(request):
+        if self._forwards(request, client_request):
             # A reply was left when the head arrived, and another request used it before the body had arrived.
-            return await self._forward(request, client_request, request.encoded_body)
+            return await self._forward(record, client_request, request.encoded_body)
+        return self._report_unmatched(record, client_request)
+
+    def _report_unmatched(
+        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
+    ) -> CloseConnection:
         logger.warning("%s", record.explanation)
         if client_request is not None:
             client_request.set_exception(self._replies.unmatched_error(record))
         return CloseConnection(record.explanation)
 
     async def _keep_errors(
-        self, body: AsyncIterable[bytes], client_request: OutgoingRequest | None
+        self, body: AsyncIterable[bytes], client_request: OutgoingRequest | None, length: int | None
     ) -> AsyncIterator[bytes]:
-        """Yield the items of `body` and keep an error that it raises."""
+        """Yield the items of `body` and keep an error that it raises; it has `length` bytes, unless that is `None`."""
         items = aiter(body)
+        received = 0
         try:
             async for item in items:
                 if not isinstance(item, bytes | bytearray | memoryview):
                     raise TypeError(f"body: the async iterable must yield bytes, got {item!r}")
+                received += memoryview(item).nbytes
+                if length is not None and received > length:
+                    raise ValueError(f"body: the async iterable yielded more than its Content-Length of {length} bytes")
                 yield item
+            if length is not None and received < length:
+                raise ValueError(f"body: the async iterable ended {length - received} bytes before its Content-Length")
         except CallbackCancelledError:
             # The block or the loop of the body ended: the connection is closed, and that is no error.
             _set_disconnect(client_request)
@@ -209,24 +279,35 @@ class RunningMock:
 
     # Passthrough of unmatched requests.
 
-    def _forwards(self, request: AiointerceptRequest) -> bool:
-        # A request to the mock's own address has nowhere else to go.
-        return self._upstream is not None and (request.url.raw_host, request.url.port) != self.address
+    def _forwards(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
+        # Only requests of this process's own clients: otherwise any program on this machine could use its network.
+        if self._upstream is None or client_request is None:
+            return False
+        url = request.url
+        return refuse_own_port(url.raw_host or "", url.port or 0) is None
 
     async def _forward(
         self,
-        request: AiointerceptRequest,
+        record: Record[AiointerceptRequest],
         client_request: OutgoingRequest | None,
         body: AsyncGenerator[bytes, None] | bytes | None,
     ) -> Reply:
-        """Send `request` to the real network and return the reply from there."""
+        """Send a recorded request to the real network and return the reply from there."""
         assert self._upstream is not None
+        request = record.request
         try:
             response = await self._upstream.send(
                 request.method, request.url, request.headers, body, as_sent_by=client_request
             )
         except Exception as exc:
             await _aclose(body)
+            if isinstance(exc, OwnPortError):
+                record.unmatched = True
+                record.explanation = (
+                    f"{request.method} {request.url} is not forwarded, because it leads to a port of a mock of this "
+                    "process: register a reply to it"
+                )
+                return self._report_unmatched(record, client_request)
             if client_request is not None:
                 client_request.set_exception(exc)
             return CloseConnection()

@@ -1,0 +1,236 @@
+"""Starting and stopping a mock at any point of something else: an interrupt, a collection, another thread."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import aiohttp
+import pytest
+from aiohttp import ClientSession, TCPConnector
+from support import fetch
+
+import aiointercept as package
+from aiointercept import aiointercept
+from aiointercept_server._thread import SERVER_THREAD
+
+SOURCE = str(Path(package.__file__).parent)
+MODES = pytest.mark.parametrize("external", [False, True], ids=["default", "external"])
+UNPATCHED = TCPConnector.connect, ClientSession._request
+
+
+def is_patched() -> bool:
+    return (TCPConnector.connect, ClientSession._request) != UNPATCHED
+
+
+def open_listeners() -> set:
+    return set(SERVER_THREAD.listeners)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(monkeypatch):
+    # The plugin keeps the mocks of a test for its report.
+    monkeypatch.delitem(sys.modules, "aiointercept_pytest", raising=False)
+    with aiointercept():
+        pass  # The server's thread runs from now on.
+    before = open_listeners()
+    yield
+    assert not is_patched()
+    deadline = time.monotonic() + 5
+    while open_listeners() - before:
+        assert time.monotonic() < deadline, "a port is open"
+        time.sleep(0.001)
+
+
+class LineCounter:
+    """Calls `action` before one line of the package's code that runs in the block, on this thread."""
+
+    def __init__(self, line: int, action: Callable[[], None]) -> None:
+        self._left = line
+        self._action = action
+        self.reached = False
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Callable | None:
+        # CPython ignores an interrupt in a finaliser.
+        if not frame.f_code.co_filename.startswith(SOURCE) or frame.f_code.co_name == "__del__":
+            return None
+        if event == "line":
+            self._left -= 1
+            if self._left == 0:
+                self.reached = True
+                self._action()
+        return self._trace
+
+    def __enter__(self) -> "LineCounter":
+        self._previous = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._previous)
+
+
+def at_each_line(run: Callable[[aiointercept], object], action: Callable[[], None]) -> Iterator[list[aiointercept]]:
+    """Use a new mock with `action` before the first line of the package, before the second, and so on."""
+    for line in range(1, 1000):
+        mocks = [aiointercept(mock_external_urls=True)]
+        counter = LineCounter(line, action)
+        try:
+            with counter:
+                run(mocks[0])
+        except KeyboardInterrupt:
+            assert counter.reached
+        if not counter.reached:
+            assert line > 20
+            return
+        yield mocks
+    raise AssertionError("the run does not end")
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def block(m: aiointercept) -> None:
+    with m:
+        pass
+
+
+def start_and_stop(m: aiointercept) -> None:
+    m.start()
+    m.stop()
+
+
+USES = pytest.mark.parametrize("use", [block, start_and_stop])
+
+
+@USES
+def test_stop_removes_whatever_an_interrupt_has_left(use):
+    for mocks in at_each_line(use, interrupt):
+        mocks[0].stop()
+        assert not is_patched()
+        assert "(stopped)" in repr(mocks[0]) or "not started" in repr(mocks[0])
+        # And the mock can be used again.
+        block(mocks[0])
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'aiointercept.stop' was never awaited")
+@USES
+async def test_stop_removes_whatever_an_interrupt_has_left_in_a_loop(use):
+    for mocks in at_each_line(use, interrupt):
+        await mocks[0].stop()
+        assert not is_patched()
+
+
+@USES
+def test_the_collection_of_the_mock_removes_whatever_an_interrupt_has_left(use):
+    collected = 0
+    for mocks in at_each_line(use, interrupt):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            reference = weakref.ref(mocks.pop())
+            if (kept := reference()) is not None and not caught:
+                # CPython keeps the frames of an interrupt between two exceptions.
+                kept.stop()
+            del kept
+        assert not is_patched()
+        collected += len(caught)
+    assert collected > 20
+
+
+@USES
+def test_another_mock_may_be_used_and_collected_at_any_point(use):
+    def other() -> None:
+        def generator() -> Iterator[None]:
+            with aiointercept(mock_external_urls=True):
+                yield
+
+        suspended = generator()
+        next(suspended)
+        del suspended
+
+    for _ in at_each_line(use, other):
+        assert not is_patched()
+
+
+@MODES
+def test_a_mock_that_four_threads_start_at_once_is_started_once(external):
+    def start() -> None:
+        together.wait()
+        try:
+            m.start()
+        except RuntimeError as exc:
+            errors.append(str(exc))
+        together.wait()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            m = aiointercept(external)
+            errors: list[str] = []
+            together = threading.Barrier(4)
+            threads = [threading.Thread(target=start) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert errors == ["the mock is already running: call stop() first, or create a second mock"] * 3
+            assert is_patched() == external
+            m.get(f"{m.server_url}/", body="x")
+            assert asyncio.run(fetch(m.server_url)).text == "x"
+            m.stop()
+            assert not is_patched()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@MODES
+async def test_a_mock_that_is_collected_before_it_is_stopped_stops_and_warns(external):
+    m = aiointercept(external)
+    m.start()
+    url = m.server_url
+    m.get(f"{url}/", body="x")
+    assert (await fetch(url)).text == "x"
+    assert is_patched() == external
+    with pytest.warns(ResourceWarning) as caught:
+        del m
+    expected = f"<aiointercept {url}> was collected before it was stopped: use a with block, or call stop()"
+    assert [str(warning.message) for warning in caught] == [expected]
+    assert not is_patched()
+    for _ in range(1000):
+        try:
+            await fetch(url)
+        except aiohttp.ClientConnectorError:
+            break
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(0.001)
+    else:
+        raise AssertionError("the port is open")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gc.collect()
+
+
+COLLECTED = """
+from aiointercept import aiointercept
+aiointercept(True).start()
+kept = aiointercept(True)
+kept.start()
+cycle = [kept]
+cycle.append(cycle)
+"""
+
+
+def test_a_mock_that_runs_at_the_end_of_the_interpreter_does_not_warn():
+    command = [sys.executable, "-X", "dev", "-c", COLLECTED]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0
+    assert done.stderr.count("was collected before it was stopped") == 1, done.stderr
