@@ -38,9 +38,10 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
 
     By default no global state changes: send requests to `server_url`. With `mock_external_urls`, every aiohttp client
     in the process is redirected to the mock, except for requests to loopback, to bare IP addresses and to hosts in
-    `passthrough`. With `passthrough_unmatched`, unmatched requests are forwarded to the real network. With
-    `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. `param` is
-    the name of the keyword argument that receives the mock when this is used as a decorator.
+    `passthrough`. With `passthrough_unmatched`, unmatched requests of these clients are forwarded to the real network.
+    With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. Of
+    nested mocks, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
+    receives the mock when this is used as a decorator.
 
     When the block is left without an exception, the errors of callbacks are raised, unless `raise_callback_errors` is
     false; with `assert_all_called`, an unused route is an `AssertionError`; with `assert_all_matched`, so is an
