@@ -10,35 +10,32 @@ from aiointercept_core import Stream
 __all__ = ["checked_chunks", "close_iterable"]
 
 
-async def checked_chunks(reply: Stream) -> AsyncGenerator[bytes | bytearray | memoryview, None]:
+async def checked_chunks(reply: Stream) -> AsyncGenerator[bytes, None]:
     """Yield the chunks of the body of `reply`, no more than its Content-Length if it has one.
 
     Raises `TypeError` for a chunk that is not bytes, and `ValueError` if the body is shorter or longer than the
-    Content-Length: when it has ended, or when the first `Content-Length` bytes were yielded.
+    Content-Length: when it has ended, or when the first `Content-Length` bytes were yielded. The body is not closed:
+    closing may take a while, and the error must be known before.
     """
     announced = reply.headers.get(hdrs.CONTENT_LENGTH)
     left = None if announced is None else int(announced)
-    chunks = aiter(reply.body)
-    try:
-        async for chunk in chunks:
-            if not isinstance(chunk, bytes | bytearray | memoryview):
-                raise TypeError(f"body: the async iterable must yield bytes, got {chunk!r}")
-            size = memoryview(chunk).nbytes
-            if left is None or size <= left:
-                yield chunk
-            else:
-                if left:
-                    yield memoryview(chunk).cast("B")[:left]
-                raise ValueError(
-                    f"body: the async iterable yielded more bytes than its Content-Length of {announced}; correct the "
-                    "header, or leave it out"
-                )
-            if left is not None:
-                left -= size
-        if left:
-            raise ValueError(f"body: the async iterable ended {left} bytes before its Content-Length")
-    finally:
-        await close_iterable(chunks)
+    async for chunk in reply.body:
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise TypeError(f"body: the async iterable must yield bytes, got {chunk!r}")
+        size = memoryview(chunk).nbytes
+        if left is None or size <= left:
+            yield chunk
+        else:
+            if left:
+                yield bytes(memoryview(chunk).cast("B")[:left])
+            raise ValueError(
+                f"body: the async iterable yielded more bytes than its Content-Length of {announced}; correct the "
+                "header, or leave it out"
+            )
+        if left is not None:
+            left -= size
+    if left:
+        raise ValueError(f"body: the async iterable ended {left} bytes before its Content-Length")
 
 
 async def close_iterable(body: AsyncIterable[bytes | bytearray | memoryview]) -> None:

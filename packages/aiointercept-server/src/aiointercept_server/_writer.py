@@ -193,7 +193,8 @@ async def _write_stream(head: _Head, reply: Stream) -> None:
         await head.write()
         await writer.write_eof()
         return
-    chunks = checked_chunks(reply)
+    body = aiter(reply.body)
+    chunks = checked_chunks(reply._replace(body=body))
     late_head = asyncio.ensure_future(_send_head_late(head))
     try:
         async for chunk in chunks:
@@ -204,6 +205,7 @@ async def _write_stream(head: _Head, reply: Stream) -> None:
     finally:
         late_head.cancel()
         await chunks.aclose()
+        await close_iterable(body)
 
 
 async def _send_head_late(head: _Head) -> None:

@@ -5,20 +5,20 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
-from aiohttp import ServerDisconnectedError, hdrs
+from aiohttp import ServerDisconnectedError
 
 from aiointercept_core import CloseConnection, Journal, Record, Registry, Reply, Route, Stream, Upgrade
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
-from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_retries
+from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_chunks, ignore_retries
 
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
 from ._own_ports import OwnPortError, refuse_own_port
 from ._policies import Destination, ReplyPolicy, RoutingPolicy
-from ._running_mocks import RUNNING_MOCKS
+from ._running_mocks import RunningMocks
 
 __all__ = ["RunningMock"]
 
@@ -106,9 +106,7 @@ class RunningMock:
 
     def after_fork_in_child(self) -> None:
         """Renew the lock of the registry, which may be held by a thread that the child does not have."""
-        renew_lock = getattr(self.registry, "renew_lock", None)
-        if renew_lock is not None:
-            renew_lock()
+        self.registry.renew_lock()
 
     def _release(self) -> None:
         # The redirection refers to this object: without this, both would wait for the garbage collector.
@@ -170,7 +168,7 @@ class RunningMock:
                     self.registry.record(request, "the client left before its whole body had arrived")
             if not request.complete:
                 return CloseConnection()
-            mock, route = self._reserve(request, client_request, route)
+            mock, route = self._answering_mock(request, client_request, route)
             record = mock.registry.match(request, route)
             reply = await mock._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
@@ -195,17 +193,19 @@ class RunningMock:
             for mock in self._outer_mocks(client_request)
         )
 
-    def _reserve(
+    def _answering_mock(
         self, request: AiointerceptRequest, client_request: OutgoingRequest | None, route: Route | None
     ) -> "tuple[RunningMock, Route | None]":
-        """Return the mock that answers `request` or reports it, and its route, whose reply is consumed.
+        """Return the innermost mock with a reply left for `request`, or else this one, which reports it.
 
-        That is the innermost mock with a reply left, or else this one. `route` was reserved before in this mock.
+        `route` was reserved in this mock before. With the mock comes the route that is reserved in it, if any.
         """
-        route = route or self.registry.reserve(request)
-        if route is not None:
+        outer_mocks = list(self._outer_mocks(client_request)) if route is None else []
+        if not outer_mocks:
             return self, route
-        for mock in self._outer_mocks(client_request):
+        if (route := self.registry.reserve(request)) is not None:
+            return self, route
+        for mock in outer_mocks:
             route = mock._routing.reserved_route(request, client_request) or mock.registry.reserve(request)
             if route is not None:
                 return mock, route
@@ -224,9 +224,7 @@ class RunningMock:
         except BaseException as exc:
             reply = self._replies.reply_to_error(exc, request, client_request)
         if isinstance(reply, Stream):
-            length = reply.headers.get(hdrs.CONTENT_LENGTH)
-            body = self._keep_errors(reply.body, client_request, None if length is None else int(length))
-            return reply._replace(body=body)
+            return reply._replace(body=self._keep_errors(reply, client_request))
         if isinstance(reply, CloseConnection):
             _set_disconnect(client_request)
         return reply
@@ -248,22 +246,13 @@ class RunningMock:
             client_request.set_exception(self._replies.unmatched_error(record))
         return CloseConnection(record.explanation)
 
-    async def _keep_errors(
-        self, body: AsyncIterable[bytes], client_request: OutgoingRequest | None, length: int | None
-    ) -> AsyncIterator[bytes]:
-        """Yield the items of `body` and keep an error that it raises; it has `length` bytes, unless that is `None`."""
-        items = aiter(body)
-        received = 0
+    async def _keep_errors(self, reply: Stream, client_request: OutgoingRequest | None) -> AsyncIterator[bytes]:
+        """Yield the chunks of `reply` and keep an error in them."""
+        body = aiter(reply.body)
+        chunks = checked_chunks(reply._replace(body=body))
         try:
-            async for item in items:
-                if not isinstance(item, bytes | bytearray | memoryview):
-                    raise TypeError(f"body: the async iterable must yield bytes, got {item!r}")
-                received += memoryview(item).nbytes
-                if length is not None and received > length:
-                    raise ValueError(f"body: the async iterable yielded more than its Content-Length of {length} bytes")
-                yield item
-            if length is not None and received < length:
-                raise ValueError(f"body: the async iterable ended {length - received} bytes before its Content-Length")
+            async for chunk in chunks:
+                yield chunk
         except CallbackCancelledError:
             # The block or the loop of the body ended: the connection is closed, and that is no error.
             _set_disconnect(client_request)
@@ -275,7 +264,8 @@ class RunningMock:
             self.errors.append(exc)
             raise
         finally:
-            await _aclose(items)
+            await _aclose(chunks)
+            await _aclose(body)
 
     # Passthrough of unmatched requests.
 
@@ -341,3 +331,6 @@ async def _aclose(iterator: object) -> None:
         # A generator that another task is reading cannot be closed.
         with contextlib.suppress(RuntimeError):
             await aclose()
+
+
+RUNNING_MOCKS: RunningMocks[RunningMock] = RunningMocks()
