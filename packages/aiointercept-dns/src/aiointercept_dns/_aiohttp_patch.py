@@ -238,7 +238,11 @@ class _RedirectedRequest:
     def __init__(self, client_request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:
         self._client_request = client_request
         self.host, self.port = address.host, address.port
-        self.url = URL.build(scheme="http", host=address.host, port=address.port)
+        self.url = URL(
+            f"http://[{address.host}]:{address.port}"
+            if ":" in address.host
+            else f"http://{address.host}:{address.port}"
+        )
         # Its pool: the key keeps the origin, so that limits per host work and http and https share no connection. The
         # mark makes it unequal to the key of the real origin and to the key of any other redirection or address.
         mark: Any = (redirection.pool_token, address)

@@ -75,6 +75,8 @@ class Passthrough:
 
     def matches(self, url: URL) -> bool:
         """Return whether a request for `url` reaches the real network."""
+        if not self._paths:
+            return False
         host, below = _bare_host(url.raw_host or ""), f"{url.raw_path}/"
         paths = (path for port in (None, url.port) for path in self._paths.get((host, port), ()))
         return any(below.startswith(f"{path}/") for path in paths)

@@ -37,8 +37,10 @@ class OutgoingRequest:
         self.client_request = client_request
         self.method = client_request.method
         # aiohttp has dropped the fragment.
-        url = client_request.url.with_user(None)
-        self.url = url.with_scheme(_HTTP_SCHEMES.get(url.scheme, url.scheme))
+        url = client_request.url
+        if url.raw_user is not None or url.raw_password is not None:
+            url = url.with_user(None)
+        self.url = url.with_scheme(_HTTP_SCHEMES[url.scheme]) if url.scheme in _HTTP_SCHEMES else url
         self.headers: Mapping[str, str] = client_request.headers
         self.session = session
         self.args = args

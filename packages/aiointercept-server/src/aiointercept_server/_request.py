@@ -212,9 +212,10 @@ class AiointerceptRequest(web.Request):
 
     async def receive(self) -> bool:
         """Receive the whole body and return `complete`; raises only `asyncio.CancelledError`."""
-        with contextlib.suppress(Exception):
-            while await self._receive_piece():
-                pass
+        if not self.complete:
+            with contextlib.suppress(Exception):
+                while await self._receive_piece():
+                    pass
         return self.complete
 
     async def stream(self) -> AsyncGenerator[bytes, None]:

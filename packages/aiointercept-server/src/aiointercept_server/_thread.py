@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable
 from typing import Protocol
 
-from ._clock import ServerLoop
+from ._clock import server_loop
 from ._inherited import replace_sockets
 
 __all__ = ["SERVER_THREAD", "ServerThread"]
@@ -48,7 +48,7 @@ class ServerThread:
         """Return the running loop, from any thread; raises what the system says if no thread can be started."""
         with self.lock:
             if self._loop is None:
-                loop = ServerLoop()
+                loop = server_loop()
                 thread = threading.Thread(target=_run, args=(loop,), name="aiointercept-server", daemon=True)
                 try:
                     thread.start()

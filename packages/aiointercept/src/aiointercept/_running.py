@@ -147,10 +147,10 @@ class RunningMock:
         return answer
 
     def _pop_client_request(self, request: AiointerceptRequest) -> OutgoingRequest | None:
-        client, server = request.peername, request.sockname
-        if self._redirection is None or client is None or server is None:
+        if self._redirection is None:
             return None
-        return self._redirection.pop_request(client, server)
+        client, server = request.peername, request.sockname
+        return self._redirection.pop_request(client, server) if client and server else None
 
     async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
         """Return the reply to `request`, of which only the head has arrived, and record both."""
