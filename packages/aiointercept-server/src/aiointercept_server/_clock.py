@@ -22,7 +22,7 @@ def server_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.SelectorEventLoop()
     # Set on this loop and not overridden in a subclass: the interpreter specialises the code of asyncio for one class,
     # and with two of them the test's loop is slower as well, a sequential GET by a tenth.
-    setattr(loop, "time", monotonic)  # noqa: B010
+    loop.time = monotonic  # type: ignore[method-assign]
     return loop
 
 
