@@ -24,7 +24,19 @@ from sphinx.environment import BuildEnvironment
 PACKAGES = ("aiointercept", "aiointercept_core", "aiointercept_server", "aiointercept_dns", "aiointercept.compat")
 
 # Other projects, to whose documentation only the published site links.
-OTHERS = ("aiohttp", "asyncio", "collections", "concurrent", "io", "multidict", "re", "socket", "types", "yarl")
+OTHERS = (
+    "aiohttp",
+    "asyncio",
+    "collections",
+    "concurrent",
+    "contextlib",
+    "io",
+    "multidict",
+    "re",
+    "socket",
+    "types",
+    "yarl",
+)
 
 # What a name stands for that is not public, or leaves no trace of where it comes from.
 ALIASES = {
@@ -33,6 +45,8 @@ ALIASES = {
     "Key": "tuple[str, yarl.URL]",
     "Query": "yarl.Query",
     "ResolveResult": "aiohttp.abc.ResolveResult",
+    "StartResult": "collections.abc.Coroutine",
+    "StopResult": "collections.abc.Coroutine",
 }
 
 

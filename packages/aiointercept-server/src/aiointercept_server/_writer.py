@@ -63,6 +63,11 @@ class _WrittenResponse(web.StreamResponse):
         """Write nothing."""
 
 
+# They have no state: any number of requests may have the same one.
+_STAYS_OPEN = _WrittenResponse(keep_alive=True)
+_CLOSES = _WrittenResponse(keep_alive=False)
+
+
 async def write_continue(writer: AbstractStreamWriter) -> None:
     """Tell a client that waits before it sends its body to send it."""
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -94,12 +99,12 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
             if not head.is_written:
                 return await write_reply(request, error_response(exc))
             if head.is_complete:
-                return _WrittenResponse(keep_alive=head.keep_alive)
+                return _STAYS_OPEN if head.keep_alive else _CLOSES
             if head.body_ends_with_connection:
                 _abort_with_reset(transport)
         # Too late for another status: the client learns of the error from the missing rest of the body.
         return _close_connection(request)
-    return _WrittenResponse(keep_alive=head.keep_alive)
+    return _STAYS_OPEN if head.keep_alive else _CLOSES
 
 
 class _Head:
@@ -230,7 +235,7 @@ async def _run_upgrade(head: _Head, reply: Upgrade) -> None:
 def _close_connection(request: web.BaseRequest) -> web.StreamResponse:
     """Close the connection of `request` once everything written is sent."""
     request.protocol.force_close()
-    return _WrittenResponse(keep_alive=False)
+    return _CLOSES
 
 
 def _abort_with_reset(transport: asyncio.Transport) -> None:

@@ -86,6 +86,7 @@ class aioresponses:
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(_RULES, callback_context=callbacks.context)
         routing = AioresponsesRouting(registry, self, self._passthrough, self._overrides)
+        # Known before it is started, so that `stop()` closes what an interrupt has left.
         self._running = RunningMock(
             registry,
             callbacks,
@@ -95,6 +96,11 @@ class aioresponses:
             redirect=True,
             unwrap_os_errors=True,
         )
+        try:
+            self._running.start()
+        except BaseException:
+            self.stop()
+            raise
         notify_started(self._running)
 
     def stop(self) -> None:
