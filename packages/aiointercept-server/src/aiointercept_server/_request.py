@@ -256,12 +256,15 @@ class AiointerceptRequest(web.Request):
             piece = await self._unread.readany()
         else:
             piece = await read_piece(self._unread, self._warn_of_late_body)
-        received = self._received
-        if self._unread.at_eof():
+        received, is_last = self._received, self._unread.at_eof()
+        if is_last:
             # The stream takes most of the memory of a small request, and is of no use any more, also to aiohttp.
             self._unread = self._payload = EMPTY_PAYLOAD
         if isinstance(received, list):
             received.append(piece)
+            if is_last and len(received) == 1:
+                # Most bodies arrive in one piece: a list for each would take memory.
+                self._received = piece
         elif isinstance(received, io.BytesIO):
             received.write(piece)
         return piece
