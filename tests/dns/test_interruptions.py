@@ -4,23 +4,19 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import FrameType
 
 import aiohttp
 import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
+from line_counter import LineCounter
 from support import fetch
 
 import aiointercept_dns
 from aiointercept_dns import OutgoingRequest, Redirection
-
-SOURCE = str(Path(aiointercept_dns.__file__).parent)
 
 
 def snapshot() -> list[dict]:
@@ -34,37 +30,10 @@ def _no_patch_is_left():
     assert snapshot() == before
 
 
-class LineCounter:
-    """Calls `action` before one line of the package's code that runs in the block, on this thread."""
-
-    def __init__(self, line: int, action: Callable[[], None]) -> None:
-        self._left = line
-        self._action = action
-        self.reached = False
-
-    def _trace(self, frame: FrameType, event: str, _: object) -> Callable | None:
-        if not frame.f_code.co_filename.startswith(SOURCE):
-            return None
-        if event == "line":
-            self._left -= 1
-            if self._left == 0:
-                self.reached = True
-                self._action()
-        return self._trace
-
-    def __enter__(self) -> "LineCounter":
-        self._previous = sys.gettrace()
-        sys.settrace(self._trace)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._previous)
-
-
 def at_each_line(run: Callable[[], object], action: Callable[[], None]) -> Iterator[LineCounter]:
     """Run `run` with `action` before its first line, before its second, and so on; yield after each."""
     for line in range(1, 1000):
-        counter = LineCounter(line, action)
+        counter = LineCounter(aiointercept_dns, line, action)
         try:
             with counter:
                 run()

@@ -9,19 +9,17 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import FrameType
 
 import aiohttp
 import pytest
 from aiohttp import ClientSession, TCPConnector
+from line_counter import LineCounter
 from support import fetch
 
 import aiointercept as package
 from aiointercept import aiointercept
 from aiointercept_server._thread import SERVER_THREAD
 
-SOURCE = str(Path(package.__file__).parent)
 MODES = pytest.mark.parametrize("external", [False, True], ids=["default", "external"])
 UNPATCHED = TCPConnector.connect, ClientSession._request
 
@@ -49,39 +47,12 @@ def _nothing_is_left(monkeypatch):
         time.sleep(0.001)
 
 
-class LineCounter:
-    """Calls `action` before one line of the package's code that runs in the block, on this thread."""
-
-    def __init__(self, line: int, action: Callable[[], None]) -> None:
-        self._left = line
-        self._action = action
-        self.reached = False
-
-    def _trace(self, frame: FrameType, event: str, _: object) -> Callable | None:
-        # CPython ignores an interrupt in a finaliser.
-        if not frame.f_code.co_filename.startswith(SOURCE) or frame.f_code.co_name == "__del__":
-            return None
-        if event == "line":
-            self._left -= 1
-            if self._left == 0:
-                self.reached = True
-                self._action()
-        return self._trace
-
-    def __enter__(self) -> "LineCounter":
-        self._previous = sys.gettrace()
-        sys.settrace(self._trace)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._previous)
-
-
 def at_each_line(run: Callable[[aiointercept], object], action: Callable[[], None]) -> Iterator[list[aiointercept]]:
     """Use a new mock with `action` before the first line of the package, before the second, and so on."""
     for line in range(1, 1000):
         mocks = [aiointercept(mock_external_urls=True)]
-        counter = LineCounter(line, action)
+        # CPython ignores an interrupt in a finaliser.
+        counter = LineCounter(package, line, action, ignored=["__del__"])
         try:
             with counter:
                 run(mocks[0])

@@ -1,0 +1,42 @@
+"""Act before one line of a package's code: an interrupt, a collection or a fork at each point of it."""
+
+import sys
+from collections.abc import Callable, Collection
+from types import FrameType, ModuleType
+
+__all__ = ["LineCounter"]
+
+
+class LineCounter:
+    """Calls `action` before the given line of the code of `package` that runs in the block, on this thread.
+
+    Lines count in the order in which they run, from 1; those of functions named in `ignored` do not count.
+    """
+
+    def __init__(
+        self, package: ModuleType, line: int, action: Callable[[], None], *, ignored: Collection[str] = ()
+    ) -> None:
+        self._source = package.__path__[0]
+        self._left = line
+        self._action = action
+        self._ignored = ignored
+        self.reached = False
+
+    def _trace(self, frame: FrameType, event: str, _: object) -> Callable | None:
+        code = frame.f_code
+        if not code.co_filename.startswith(self._source) or code.co_name in self._ignored:
+            return None
+        if event == "line":
+            self._left -= 1
+            if self._left == 0:
+                self.reached = True
+                self._action()
+        return self._trace
+
+    def __enter__(self) -> "LineCounter":
+        self._previous = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._previous)
