@@ -44,7 +44,7 @@ class IncompleteRequest:
 
 async def answering() -> None:
     registry: Registry[PlainRequest] = Registry()
-    assert_type(registry.get("https://api.example.com/", payload=[1]), Route)
+    assert_type(registry.get("https://api.example.com/", payload=[1]), Route[PlainRequest])
     reply = await registry.answer(PlainRequest("GET", URL("https://api.example.com/")))
     assert_type(reply, Response | Stream | CloseConnection | Upgrade)
     same: Reply = reply
@@ -96,7 +96,7 @@ def using_a_route(registry: Registry[PlainRequest], request: PlainRequest) -> No
     assert_type(route.call_count, int)
     assert_type(route.remaining, int | None)
     assert_type(route.optional, bool)
-    assert_type(registry.routes, list[Route])
+    assert_type(registry.routes, list[Route[PlainRequest]])
     record = registry.match(request, registry.reserve(request))
     assert_type(record, Record[PlainRequest])
     assert_type(record.route, Route | None)

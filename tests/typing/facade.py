@@ -48,14 +48,14 @@ async def life_cycle() -> None:
 
 
 def registering(m: aiointercept) -> None:
-    assert_type(m.add("https://api.example.com/"), Route)
+    assert_type(m.add("https://api.example.com/"), Route[AiointerceptRequest])
     assert_type(m.get("https://api.example.com/").call_count, int)
     m.add(
         URL("https://api.example.com/"), "post", 201, b"", None, None, {"X-A": "1"}, 3, "text/plain", None, "Made", None
     )
     m.add(re.compile("https://"), method="PURGE", status=HTTPStatus.CREATED, payload=[1], repeat=True)
     for shortcut in (m.get, m.post, m.put, m.patch, m.delete, m.head, m.options):
-        assert_type(shortcut("https://api.example.com/", status=204, headers=CIMultiDict()), Route)
+        assert_type(shortcut("https://api.example.com/", status=204, headers=CIMultiDict()), Route[AiointerceptRequest])
     m.get("https://api.example.com/", body="text", reason="Fine", content_type="text/plain", json={"a": 1})
     m.get("https://api.example.com/", body=body)
     m.get("https://api.example.com/", body=body())

@@ -6,24 +6,62 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from ._format import describe_value
 from ._headers import TOKEN
 
-__all__ = ["check_behaviour", "check_method", "check_repeat", "reject_unknown"]
+__all__ = ["check_behaviour", "check_method", "check_repeat", "reject_positional", "reject_unknown"]
+
+# What the arguments are called in other libraries.
+_OTHER_NAMES = {
+    "code": "status",
+    "content": "body",
+    "data": "body",
+    "delay_seconds": "delay",
+    "error": "exception",
+    "exc": "exception",
+    "form": "match_form",
+    "html": "body",
+    "match_content": "match_body",
+    "match_data": "match_form",
+    "match_params": "match_query",
+    "match_querystring": "match_query",
+    "matcher": "match",
+    "query": "params",
+    "raises": "exception",
+    "request_headers": "match_headers",
+    "response": "body",
+    "return_value": "payload",
+    "side_effect": "callback",
+    "status_code": "status",
+    "text": "body",
+    "times": "repeat",
+}
 
 
 def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> None:
     """Raise `TypeError` for the first unknown keyword argument, naming the known one that it resembles."""
     for name in unknown:
-        similar = difflib.get_close_matches(name, known, n=1)
+        similar = (
+            [_OTHER_NAMES[name]] if _OTHER_NAMES.get(name) in known else difflib.get_close_matches(name, known, n=1)
+        )
         hint = f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(known)}"
         raise TypeError(f"unknown argument {name!r}; {hint}")
 
 
+def reject_positional(method: str, positional: tuple[object, ...]) -> None:
+    """Raise `TypeError` for positional arguments after the URL of a shortcut."""
+    if positional:
+        value = describe_value(positional[0])
+        name = "body" if isinstance(positional[0], str | bytes) else "payload"
+        raise TypeError(
+            f"{method}() takes only the URL by position, got {value} too; name the argument, for example {name}={value}"
+        )
+
+
 def check_method(method: object) -> str:
-    """Return the method in upper case; raise `ValueError` if it is not an HTTP method."""
+    """Return the method in upper case, `"ANY"` for `"*"`; raise `ValueError` if it is not an HTTP method."""
     if not isinstance(method, str) or not TOKEN.fullmatch(method):
         raise ValueError(
             f"method must be an HTTP method as a str without spaces, such as 'GET', got {describe_value(method)}"
         )
-    return method.upper()
+    return "ANY" if method == "*" else method.upper()
 
 
 def check_behaviour(callback: object, exception: object) -> None:

@@ -4,8 +4,9 @@ The message of a failure is one line. The places that differ are in a note on it
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
 from yarl import URL, Query
@@ -16,7 +17,7 @@ from ._journal import Journal, RequestLog
 from ._matchers import describe_differences, key_differences
 from ._request import Request
 from ._similarity import nearest
-from ._urls import Key, normalize_url
+from ._urls import Key, normalize_url, request_key
 
 __all__ = ["CallAssertions"]
 
@@ -26,6 +27,7 @@ R = TypeVar("R", bound=Request)
 _SEARCHED = 1000
 _NAMED = 3
 _NOTED = 10
+_LISTED = 50
 
 
 class CallAssertions(Generic[R]):
@@ -83,9 +85,53 @@ class CallAssertions(Generic[R]):
                 error.add_note(str(record.explanation))
             raise error
 
-    def assert_any_call(self, url: str | URL, method: str = "GET", params: Query = None) -> None:
-        """Raise `AssertionError` unless a request for `url`, with `params` added to its query, was received."""
-        self._calls(url, method, params)
+    def assert_any_call(
+        self,
+        url: str | URL,
+        method: str = "GET",
+        params: Query = None,
+        data: Any = None,
+        json: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        strict_headers: bool = False,
+    ) -> None:
+        """Raise `AssertionError` unless some request for `url` was sent with these values; see `assert_called_with`."""
+        key, calls = self._calls(url, method, params)
+        matchers = _matchers(data, json, headers, strict_headers)
+        if not matchers:
+            return
+
+        def differing(request: Request) -> list[ValueMatcher]:
+            return [matcher for matcher in matchers if any(True for _ in matcher.differences(request))]
+
+        # The most recent ones are compared: the nearest has the fewest values that differ.
+        compared = [(differing(request), request) for request in calls[: -_SEARCHED - 1 : -1]]
+        if all(wrong for wrong, _ in compared):
+            wrong, nearest_call = min(compared, key=lambda pair: len(pair[0]))
+            name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the nearest of {len(calls)}"
+            raise _mismatch(name, nearest_call, wrong)
+
+    def assert_has_calls(self, calls: Iterable[tuple[str, str | URL]], any_order: bool = False) -> None:
+        """Raise `AssertionError` unless these requests, pairs of method and URL, were received in this order.
+
+        Other requests may lie between them. With `any_order` only their numbers count.
+        """
+        expected = [_call_key(call) for call in calls]
+        received = [record.key for record in list(self.journal.records)]
+        if any_order:
+            left = Counter(received)
+            left.subtract(expected)
+            missing = [key for key in expected if left[key] < 0]
+        else:
+            rest = iter(received)
+            missing = [key for key in expected if key not in rest]
+        if not missing:
+            return
+        order = "" if any_order else " in this order"
+        name = describe_key(missing[0])
+        error = AssertionError(f"expected {count_of(len(expected), 'request')}{order}, {name} is missing")
+        error.add_note("\n".join(["received, in this order:", *map(describe_key, received[:_LISTED])]))
+        raise error
 
     def assert_called_with(
         self,
@@ -104,12 +150,11 @@ class CallAssertions(Generic[R]):
         are `None` are not compared; `unittest.mock.ANY` equals any value, also that of a request without a body.
         """
         key, calls = self._calls(url, method, params)
-        if json is not None:
-            _check_last(key, calls, JSON(json))
-        if data is not None:
-            _check_last(key, calls, Data(data))
-        if headers is not None:
-            _check_last(key, calls, Headers(headers, strict=strict_headers))
+        request = calls[-1]
+        for matcher in _matchers(data, json, headers, strict_headers):
+            if any(True for _ in matcher.differences(request)):
+                name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
+                raise _mismatch(name, request, [matcher])
 
     def assert_called_once_with(
         self,
@@ -149,19 +194,35 @@ class CallAssertions(Generic[R]):
         return f"{len(records)}: {named}"
 
 
-def _check_last(key: Key, calls: Sequence[Request], matcher: ValueMatcher) -> None:
-    """Raise `AssertionError` if the last of `calls`, the requests for `key`, does not match."""
-    request = calls[-1]
-    lines = [f"{what}: {detail}" for what, detail in islice(matcher.differences(request), _NOTED + 1)]
-    if not lines:
-        return
+def _matchers(data: Any, json: Any, headers: Mapping[str, Any] | None, strict_headers: bool) -> list[ValueMatcher]:
+    matchers: list[ValueMatcher] = []
+    if json is not None:
+        matchers.append(JSON(json))
+    if data is not None:
+        matchers.append(Data(data))
+    if headers is not None:
+        matchers.append(Headers(headers, strict=strict_headers))
+    return matchers
+
+
+def _call_key(call: object) -> Key:
+    if not isinstance(call, tuple) or len(call) != 2 or not isinstance(call[0], str):
+        raise TypeError(f"calls must be pairs of a method and a URL, got {describe_value(call)}; write ('GET', url)")
+    method, url = call
+    return request_key(method, url)
+
+
+def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> AssertionError:
+    """Return the error for a request that differs from `matchers`, with the places that differ in a note."""
+    matcher = matchers[0]
+    differences = chain.from_iterable(matcher.differences(request) for matcher in matchers)
+    lines = [f"{what}: {detail}" for what, detail in islice(differences, _NOTED + 1)]
     if len(lines) > _NOTED:
         lines[_NOTED:] = ["... and more"]
     expected, actual = map(describe_value, matcher.values(request))
     # If a value is too large to be shown completely, the first place that differs says more.
     shortened = "..." in expected or "..." in actual
     message = lines[0] if shortened else f"expected {matcher.what} {expected}, got {actual}"
-    name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the last of {len(calls)}"
     error = AssertionError(f"{name}: {message}")
     error.add_note("\n".join(lines))
-    raise error
+    return error

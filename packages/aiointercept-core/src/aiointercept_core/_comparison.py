@@ -1,22 +1,23 @@
-"""Value matchers: a request's JSON, data or headers compared with the expected value.
+"""Value matchers: a request's JSON, data, headers or query compared with the expected value.
 
 The expected value is compared by `expected == actual`, so that `unittest.mock.ANY` and similar objects work.
 """
 
 import json
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiDict
 
 from ._format import describe_value
 from ._forms import parse_form
 from ._matchers import Difference
-from ._request import Request
+from ._request import Request, content_type
 from ._value_difference import value_differences
 
-__all__ = ["JSON", "Data", "Headers", "Missing", "NoBody", "ValueMatcher"]
+__all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Query", "TextPattern", "ValueMatcher"]
 
 
 class NoBody:
@@ -36,13 +37,42 @@ class Missing:
         return self._text
 
 
+class TextPattern:
+    """Stands for the texts that a compiled pattern matches from the start; equal to each of them."""
+
+    def __init__(self, pattern: re.Pattern[Any]) -> None:
+        self.pattern = pattern
+
+    def __repr__(self) -> str:
+        return f"pattern {self.pattern.pattern!r}"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, TextPattern):
+            return self.pattern == other.pattern
+        text = _in_type_of(self.pattern.pattern, other) if isinstance(other, str | bytes) else None
+        return isinstance(text, type(self.pattern.pattern)) and self.pattern.match(text) is not None
+
+    def __hash__(self) -> int:
+        return hash(self.pattern)
+
+
 class ValueMatcher:
-    """Matches requests in which the value called `what` is as expected."""
+    """Matches requests in which the value called `what` is as expected.
+
+    Two are equal if they expect the same plain data of the same types, or the very same objects.
+    """
 
     what: ClassVar[str]
+    needs_body: ClassVar[bool] = True
 
     def __init__(self, expected: Any) -> None:
         self.expected = expected
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ValueMatcher) and type(self) is type(other) and _same(self.expected, other.expected)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
 
     def __str__(self) -> str:
         return f"{self.what} {describe_value(self.expected)}"
@@ -88,16 +118,29 @@ class Data(ValueMatcher):
         if request.body is None and (isinstance(expected, Mapping) or expected):
             return expected, NoBody()
         if isinstance(expected, Mapping):
-            return _form_values(expected, body, CIMultiDict(request.headers.items()).get("Content-Type", ""))
-        return expected, _as_text(body) if isinstance(expected, str) else body
+            return _form_values(expected, body, content_type(request))
+        return expected, _as_text(body) if isinstance(expected, str | TextPattern) else body
+
+
+class Form(Data):
+    """Matches the body as a form."""
+
+    what = "form"
+
+
+class Body(Data):
+    """Matches the body as bytes or as text."""
+
+    what = "body"
 
 
 class Headers(ValueMatcher):
     """Matches the expected headers, and no others if `strict`; names are compared without regard to case."""
 
     what = "headers"
+    needs_body = False
 
-    def __init__(self, expected: Mapping[str, Any], *, strict: bool) -> None:
+    def __init__(self, expected: Mapping[str, Any], *, strict: bool = False) -> None:
         super().__init__(expected)
         self.strict = strict
 
@@ -113,7 +156,7 @@ class Headers(ValueMatcher):
             sent = received.popall(name, [])
             if not self.strict and len(values) == 1:
                 # If a header was sent several times, one matching value is enough.
-                sent = [value for value in sent if values[0] == value][:1] or sent
+                sent = _held(values, sent)
             if sent:
                 actual[name] = sent
         if self.strict:
@@ -122,15 +165,67 @@ class Headers(ValueMatcher):
         return _singles(expected), _singles(actual)
 
 
-def _form_values(expected: Mapping[str, Any], body: bytes, content_type: str) -> tuple[Any, Any]:
-    form = parse_form(body, content_type)
-    if form is None:
-        kind = f"with content type {describe_value(content_type)}" if content_type else "without a content type"
-        return expected, Missing(f"a body {kind}, which is not a form")
+class Query(ValueMatcher):
+    """Matches queries that hold the expected pairs, whatever else they hold."""
+
+    what = "query"
+    needs_body = False
+
+    def __str__(self) -> str:
+        return super().__str__() if self.expected else "any query"
+
+    def values(self, request: Request) -> tuple[Any, Any]:
+        """Return the expected pairs and those of the same names."""
+        received: MultiDict[str] = MultiDict(request.url.query)
+        wanted = _lists(self.expected)
+        actual = {name: _held(values, received.getall(name)) for name, values in wanted.items() if name in received}
+        return _singles(wanted), _singles(actual)
+
+
+def _same(expected: Any, other: Any) -> bool:
+    """Return whether two expected values are equal plain data of equal types, or the same object."""
+    if expected is other:
+        return True
+    if type(expected) is not type(other):
+        return False
+    if isinstance(expected, str | bytes | int | float | TextPattern):
+        return bool(expected == other)
+    if isinstance(expected, MultiDict | CIMultiDict):
+        return _same(list(expected.items()), list(other.items()))
+    if type(expected) is dict:
+        return expected.keys() == other.keys() and all(_same(value, other[name]) for name, value in expected.items())
+    if type(expected) in (list, tuple):
+        return len(expected) == len(other) and all(map(_same, expected, other))
+    return False
+
+
+def _held(values: list[Any], sent: list[Any]) -> list[Any]:
+    """Return those of `sent` that equal `values`, one for each; all of `sent` if some are missing."""
+    rest = list(sent)
+    held = []
+    for value in values:
+        index = next((index for index, other in enumerate(rest) if value == other), None)
+        if index is None:
+            return sent
+        held.append(rest.pop(index))
+    return held
+
+
+def _lists(expected: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the values of each name as a list, numbers as text: fields of a form or pairs of a query."""
     wanted: dict[str, list[Any]] = {}
     for name, value in expected.items():
         values = value if isinstance(value, list | tuple) else [value]
         wanted.setdefault(name, []).extend(map(_as_sent, values))
+    return wanted
+
+
+def _form_values(expected: Mapping[str, Any], body: bytes, kind: str) -> tuple[Any, Any]:
+    form = parse_form(body, kind)
+    if form is None:
+        described = f"with content type {describe_value(kind)}" if kind else "without a content type"
+        return expected, Missing(f"a body {described}, which is not a form")
+    wanted = _lists(expected)
     for name, values in wanted.items():
         sent = form.get(name, [])
         sent[:] = [_in_type_of(*pair) for pair in zip(values, sent, strict=False)] + sent[len(values) :]
@@ -145,7 +240,7 @@ def _as_text(body: bytes) -> str | bytes:
 
 
 def _as_sent(value: Any) -> Any:
-    """Return an expected form value as a form contains it: numbers as text."""
+    """Return an expected value as a form or a query contains it: numbers as text."""
     return str(value) if isinstance(value, int | float) else value
 
 

@@ -1,71 +1,54 @@
 """The explanation of an unmatched request: what was requested, the nearest routes, and what differs.
 
-Its cost is bounded, however many routes there are: URLs are indexed by what a similar URL has in common with them, and
-only a few of them are compared.
+Its cost is bounded, however many routes there are, because only a few of them are compared.
 """
 
-from collections.abc import Hashable, Iterable
-from itertools import chain, islice
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Any
 
 from ._format import count_of, describe_key, shorten
-from ._matchers import Difference, describe_differences
-from ._request import Request
+from ._matchers import describe_differences
+from ._matching import Matching
 from ._route import RouteQueue
-from ._similarity import nearest
-from ._urls import Key, Origin, origin_of, request_key
 
-__all__ = ["URLIndex", "explain"]
+__all__ = ["COMPARED", "explain"]
 
-_PER_INDEX_KEY = 5
-_PATTERNS = 50
+# How many URLs and patterns that resemble the request are compared.
+COMPARED = 10
+
+_CANDIDATES = 50
 _NAMED = 3
 _PATTERNS_NAMED = 2
-_DIFFERENCES_NAMED = 6
 _DIFFERENCES_LIMIT = 400
 
 
-class URLIndex:
-    """The exact URLs that routes were registered for, exhausted or not, and their `origins`."""
-
-    def __init__(self) -> None:
-        self.origins: set[Origin] = set()
-        self._keys: dict[Hashable, list[Key]] = {}
-
-    def add(self, key: Key) -> None:
-        """Add a key that is not in the index yet."""
-        self.origins.add(origin_of(key[1]))
-        for index_key in _index_keys(key):
-            keys = self._keys.setdefault(index_key, [])
-            keys.append(key)
-            if len(keys) > 2 * _PER_INDEX_KEY:
-                del keys[:_PER_INDEX_KEY]
-
-    def nearest(self, key: Key) -> list[Key]:
-        """Return the few keys that are most similar to `key`."""
-        found = chain.from_iterable(self._keys.get(index_key, ())[-_PER_INDEX_KEY:] for index_key in _index_keys(key))
-        return nearest(key, dict.fromkeys(found), _NAMED)
-
-
 def explain(
-    request: Request, exhausted: Iterable[RouteQueue], near: Iterable[RouteQueue], patterns: Iterable[RouteQueue]
+    matching: Matching[Any],
+    queues: Iterable[RouteQueue],
+    near: Collection[RouteQueue],
+    near_patterns: Collection[RouteQueue],
 ) -> str:
-    """Return one line that says why no route answered `request`.
+    """Return one line that says why no route answered a request.
 
-    `exhausted` are the routes that match, `near` those for similar URLs, most similar first, `patterns` all others.
+    `queues` are those for the method and URL, exhausted ones included, `near` and `near_patterns` those for similar
+    URLs and similar patterns, most similar first.
     """
-    text = describe_key(request_key(request.method, request.url))
-    reasons = [_exhausted(queue, text) for queue in islice(exhausted, _NAMED)]
-    if reasons:
-        return f"no reply is left for {text}: {'; '.join(reasons)}"
+    text = describe_key(matching.key)
+    for_url = list(islice(queues, _CANDIDATES))
+    exhausted = [queue for queue in for_url if queue.current() is None and not matching.differences(queue)]
+    if exhausted:
+        return f"no reply is left for {text}: {'; '.join(_exhausted(queue, text) for queue in exhausted[:_NAMED])}"
 
-    def distance(queue: RouteQueue) -> tuple[bool, int]:
-        differences = _differences(queue, request)
-        # Patterns that match the URL come first.
-        return differences != [Difference("method")], len(differences)
-
-    nearest_patterns = sorted(islice(patterns, _PATTERNS), key=distance)[:_PATTERNS_NAMED]
-    named = [_describe(queue, request) for queue in [*islice(near, _NAMED), *nearest_patterns]]
-    return f"no route matches {text}{'; nearest: ' + '; '.join(named) if named else ': no route is registered'}"
+    exact = [queue for queue in for_url if not queue.is_pattern]
+    exact.sort(key=lambda queue: len(matching.differences(queue)))
+    urls = dict.fromkeys([*exact, *near])
+    patterns = dict.fromkeys([*(queue for queue in for_url if queue.is_pattern), *near_patterns])
+    matching_patterns = [queue for queue in patterns if not matching.url_differs(queue)]
+    patterns = dict.fromkeys([*matching_patterns, *near_patterns])
+    nearest = [*islice(urls, _NAMED), *islice(patterns, _PATTERNS_NAMED)]
+    named = "; ".join(_describe(queue, matching) for queue in nearest)
+    return f"no route matches {text}{f'; nearest: {named}' if named else ': no route is registered'}"
 
 
 def _exhausted(queue: RouteQueue, requested: str) -> str:
@@ -77,20 +60,8 @@ def _exhausted(queue: RouteQueue, requested: str) -> str:
     )
 
 
-def _describe(queue: RouteQueue, request: Request) -> str:
+def _describe(queue: RouteQueue, matching: Matching[Any]) -> str:
     calls = queue.exhausted_calls()
     also = "" if calls is None else f"; exhausted after {count_of(calls, 'call')}"
-    differences = shorten(describe_differences(_differences(queue, request)), _DIFFERENCES_LIMIT)
-    return f"{shorten(str(queue.routes[-1]))} ({differences}{also})"
-
-
-def _differences(queue: RouteQueue, request: Request) -> list[Difference]:
-    return list(islice(queue.routes[-1]._differences(request), _DIFFERENCES_NAMED))
-
-
-def _index_keys(key: Key) -> tuple[Hashable, ...]:
-    """Return what `key` may have in common with a similar key."""
-    url = key[1]
-    origin, path = origin_of(url), url.raw_path
-    folder, _, name = path.rpartition("/")
-    return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None
+    differences = shorten(describe_differences(matching.all_differences(queue)), _DIFFERENCES_LIMIT)
+    return f"{shorten(f'{queue.method} {queue.matcher}')} ({differences}{also})"

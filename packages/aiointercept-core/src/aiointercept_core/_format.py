@@ -4,7 +4,7 @@ import reprlib
 
 from ._urls import Key
 
-__all__ = ["count_of", "describe_function", "describe_key", "describe_value", "list_of", "shorten"]
+__all__ = ["count_of", "describe_error", "describe_function", "describe_key", "describe_value", "list_of", "shorten"]
 
 _LIMIT = 200
 _VALUE_LIMIT = 120
@@ -41,6 +41,12 @@ def describe_function(function: object) -> str:
     """Return the name of a user's function with parentheses, or its repr if it has no name."""
     name = getattr(function, "__qualname__", None)
     return f"{shorten(name.replace('<locals>.', ''))}()" if isinstance(name, str) else describe_value(function)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and the message of an exception, shortened."""
+    message = shorten(str(error))
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def count_of(number: int, noun: str) -> str:

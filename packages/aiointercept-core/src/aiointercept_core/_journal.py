@@ -1,6 +1,6 @@
 """The journal: the recorded requests, in the order in which they were matched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -29,7 +29,7 @@ class Record(Generic[R]):
 
     key: Key
     request: R
-    route: Route | None
+    route: Route[Any] | None
     explanation: str | None
     unmatched: bool = False
     status: int | None = None
@@ -81,11 +81,29 @@ class Journal(Generic[R]):
     """The recorded requests of one registry, in order and by key."""
 
     def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all recorded requests; the caller holds the lock of the registry."""
         self.records: list[Record[R]] = []
         self.requests: RequestLog[R] = RequestLog()
 
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called after each recorded request, and return a function that ends this.
+
+        It is called on any thread and with the lock of the registry held: it must neither wait nor raise.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def append(self, record: Record[R]) -> None:
         """Add `record`; the caller holds the lock of the registry."""
+        self._add(record)
+        for listener in self._listeners[:]:
+            listener()
+
+    def _add(self, record: Record[R]) -> None:
         self.records.append(record)
         # The key is normalised already.
         requests = dict.get(self.requests, record.key)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-from yarl import URL
+from yarl import URL, Query
 
 from ._format import describe_value, shorten
 from ._request import Request
@@ -23,7 +23,6 @@ __all__ = [
     "build_matcher",
     "describe_differences",
     "key_differences",
-    "matches",
 ]
 
 # What may stand before the first character that a pattern matches, and the characters that a URL may begin with.
@@ -31,6 +30,7 @@ _BEGINS_LIKE_A_URL = re.compile(r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?
 _FROM_THE_START = (
     r"patterns are matched from the start of the whole URL, for example r'https://api\.example\.com/users'"
 )
+_MUST_BE_URL = "url must be an absolute URL with the scheme http, https, ws or wss"
 _IN_FULL = "write it in full, for example 'https://api.example.com/users'"
 
 
@@ -48,7 +48,8 @@ class Difference(NamedTuple):
 class Matcher(Protocol):
     """A condition on a request; its `str()` is used in messages.
 
-    The registry calls it while holding its lock: a matcher must not call the registry.
+    Matchers of equal conditions compare equal. A condition whose attribute `needs_body` is `False` does not look at the
+    body, so it is asked before the body has arrived.
     """
 
     def differences(self, request: Request) -> Iterable[Difference]:
@@ -56,16 +57,18 @@ class Matcher(Protocol):
 
 
 class ExactURL(NamedTuple):
-    """Matches one URL; `url` is normalised."""
+    """Matches one URL, with any query if `any_query`; `url` is normalised, without a query if `any_query`."""
 
     url: URL
+    any_query: bool = False
 
     def __str__(self) -> str:
         return str(self.url)
 
     def differences(self, request: Request) -> Iterator[Difference]:
         """Yield the parts of the URL that differ."""
-        return _url_differences(self.url, normalize_url(request.url))
+        url = normalize_url(request.url)
+        return _url_differences(self.url, url.with_query(None) if self.any_query else url)
 
 
 class URLPattern(NamedTuple):
@@ -85,14 +88,6 @@ class URLPattern(NamedTuple):
         return (Difference("does not match", _FROM_THE_START),)
 
 
-def matches(matchers: Iterable[Matcher], request: Request) -> bool:
-    """Return whether `request` differs from none of `matchers`."""
-    for matcher in matchers:
-        for _ in matcher.differences(request):
-            return False
-    return True
-
-
 def key_differences(key: Key, other: Key) -> Iterator[Difference]:
     """Yield what differs between the methods and URLs of two requests, most important first."""
     if key[0] != other[0]:
@@ -108,9 +103,13 @@ def describe_differences(differences: Iterable[Difference]) -> str:
     return "; ".join([f"differs in {', '.join(parts)}", *details] if parts else details)
 
 
-def build_matcher(url: str | URL | re.Pattern[str]) -> ExactURL | URLPattern:
-    """Return the matcher for the `url` argument of `add`; raise `TypeError` or `ValueError` if it is not valid."""
+def build_matcher(url: str | URL | re.Pattern[str], params: Query = None) -> ExactURL | URLPattern:
+    """Return the matcher for `url` with `params` added to its query; raise `TypeError` or `ValueError` for bad ones."""
     if isinstance(url, re.Pattern):
+        if params is not None:
+            raise TypeError(
+                "params cannot be added to a pattern; use match_query=, or write the query into the pattern"
+            )
         if not isinstance(url.pattern, str):
             raise TypeError(f"url must be a pattern compiled from a str, got {url!r}")
         return URLPattern(url)
@@ -121,9 +120,14 @@ def build_matcher(url: str | URL | re.Pattern[str]) -> ExactURL | URLPattern:
     try:
         normalized = normalize_url(url)
     except ValueError as exc:
-        raise ValueError(f"url must be an absolute http or https URL, got {describe_value(str(url))}: {exc}") from exc
+        raise ValueError(f"{_MUST_BE_URL}, got {describe_value(str(url))}: {exc}") from exc
     if not normalized.raw_host or normalized.scheme not in ("http", "https"):
-        raise ValueError(f"url must be an absolute http or https URL, got {describe_value(str(url))}; {_IN_FULL}")
+        raise ValueError(f"{_MUST_BE_URL}, got {describe_value(str(url))}; {_IN_FULL}")
+    if params:
+        try:
+            normalized = normalize_url(normalized.extend_query(params))
+        except (TypeError, ValueError) as exc:
+            raise type(exc)(f"params must be a query as session.get(params=) takes it: {exc}") from exc
     return ExactURL(normalized)
 
 

@@ -8,25 +8,28 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from yarl import URL
+from yarl import URL, Query
 
 from ._arguments import check_behaviour, check_method, check_repeat, reject_unknown
 from ._assertions import CallAssertions
-from ._explanation import URLIndex, explain
+from ._callback_arguments import callback_arguments, check_callback
+from ._conditions import BodyPattern, build_conditions, ignore_query
+from ._explanation import COMPARED, explain
 from ._format import count_of, describe_function, describe_value, list_of, shorten
 from ._journal import Journal, Record
-from ._matchers import Matcher, build_matcher, matches
-from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply
+from ._matchers import build_matcher
+from ._matching import Matching, Unknown
+from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply, format_error
 from ._reply_template import ReplyTemplate, build_reply, choose_body
 from ._request import PlainRequest, Request, request_details
-from ._route import Route, RouteQueue
+from ._route import Route
+from ._route_table import RouteTable
 from ._shortcuts import MethodShortcuts, RouteOptions, set_signatures
-from ._urls import Key, normalize_url, origin_of, request_key
+from ._urls import normalize_url, origin_of, request_key
 
 if TYPE_CHECKING:
     from typing import Never
@@ -36,6 +39,7 @@ __all__ = ["Registry", "RegistryRules"]
 logger = logging.getLogger("aiointercept")
 
 R = TypeVar("R", bound=Request)
+Q = TypeVar("Q", bound=Request)
 
 _NAMED = 20
 
@@ -46,26 +50,35 @@ class RegistryRules:
 
     `exact_urls_first`: routes for exact URLs are used before those for patterns; otherwise the order of registration
     decides. `allow_unreachable`: a reply may be registered behind one with `repeat=True`, and is never used.
-    `drop_contradicting_headers`: headers that contradict the body are dropped instead of refused.
+    `drop_contradicting_headers`: headers that contradict the body are dropped instead of refused. `check_callbacks`: a
+    callback that cannot be called is refused, and each gets the keyword arguments that it takes; otherwise all.
     """
 
     exact_urls_first: bool = True
     allow_unreachable: bool = False
     drop_contradicting_headers: bool = False
+    check_callbacks: bool = True
 
 
-class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
+class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
     """Routes and recorded requests, without a transport.
 
     A transport calls `await registry.answer(request)` for each request. All methods may be called from any thread.
-    An `add` with a function or an iterable calls `callback_context`, and these run in the returned context.
+    An `add` with a function or an iterable calls `callback_context`, and these run in the returned context. `on_error`
+    is called with an exception that a condition of a route has raised, and with the request; by default it is logged.
     """
 
     def __init__(
-        self, rules: RegistryRules | None = None, *, callback_context: Callable[[], CallbackContext] = DirectContext
+        self,
+        rules: RegistryRules | None = None,
+        *,
+        callback_context: Callable[[], CallbackContext] = DirectContext,
+        on_error: "Callable[[BaseException, Request], None] | None" = None,
     ) -> None:
         self._rules = rules or RegistryRules()
         self._callback_context = callback_context
+        self._on_error = on_error or _log_error
+        self._journal: Journal[R] = Journal()
         self.renew_lock()
         self.clear()
 
@@ -84,11 +97,10 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         return self._journal
 
     @property
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Route[R]]:
         """All routes, exhausted ones included, in the order of registration."""
         with self._lock:
-            queues = chain.from_iterable(self._queues.values())
-            return sorted((route for queue in queues for route in queue.routes), key=lambda route: route._index)
+            return self._table.routes
 
     def add(
         self,
@@ -106,21 +118,37 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         exception: BaseException | type[BaseException] | bool | None = None,
         *,
         optional: bool = False,
+        params: Query = None,
+        match_headers: Mapping[str, Any] | None = None,
+        match_query: Mapping[str, Any] | None = None,
+        match_json: Any = None,
+        match_form: Mapping[str, Any] | None = None,
+        match_body: BodyPattern | None = None,
+        match: Callable[[Any], object] | None = None,
         **unknown: "Never",
-    ) -> Route:
+    ) -> Route[R]:
         """Register a reply to requests for `url` and return its route.
 
-        `url` is a str, a `yarl.URL` or a compiled pattern, `method` any HTTP method. `body` is a str (sent as UTF-8),
-        bytes, an async iterable of bytes or a function that returns one of these; `json` or `payload`, serialised at
-        once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all.
-        `callback(url, *, headers, query, json, data, **future)` returns a `CallbackResult`. With `exception` the
-        connection is closed. An `optional` route may stay unused under `assert_all_called`.
+        `url` is a str, a `yarl.URL` or a compiled pattern, `method` any HTTP method, or `"ANY"`. `body` is a str (sent
+        as UTF-8), bytes, an async iterable of bytes or a function that returns one of these; `json` or `payload`,
+        serialised at once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all.
+        `callback(url)` returns a `CallbackResult`; it gets those of the keyword arguments `headers`, `query`, `json`,
+        `data`, `method`, `form`, `request` and `match` that it takes. With `exception` the connection is closed. An
+        `optional` route may stay unused under `assert_all_called`.
+
+        `params` are added to the query of `url`. Only requests that fit all conditions get the reply: `match_headers`
+        and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
+        `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
         reject_unknown(unknown, RouteOptions.__annotations__)
         method = check_method(method)
         check_behaviour(callback, exception)
+        matcher = build_matcher(url, params)
+        conditions = build_conditions(match_headers, match_query, match_json, match_form, match_body, match)
+        if match_query is not None:
+            matcher, conditions = ignore_query(matcher, conditions)
         result = CallbackResult(
             status=200 if status is None else status,
             body=choose_body(body, json, payload),
@@ -130,13 +158,14 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         )
         reply = self._build_reply(result, method)
         count = check_repeat(repeat, result.body)
-        matcher = build_matcher(url)
         runs_functions = callback is not None or isinstance(reply, ReplyTemplate)
-        route = Route(
+        route: Route[R] = Route(
             method,
             matcher,
             CloseConnection() if exception else reply,
+            conditions=conditions,
             callback=None if exception else callback,
+            callback_arguments=check_callback(callback) if callback and self._rules.check_callbacks else None,
             context=self._callback_context() if runs_functions else None,
             repeat=count,
             optional=optional,
@@ -144,68 +173,88 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         self.register(route)
         return route
 
-    def register(self, route: Route) -> None:
+    def register(self, route: Route[R]) -> None:
         """Add a route that was built elsewhere; raise `ValueError` if it would never be used."""
-        url = route.url
-        matchers = route._conditions if url is not None else (route._matcher, *route._conditions)
         with self._lock:
-            self._count += 1
-            route._index = self._count
-            queues = self._queues.setdefault(_queue_key(route), [])
-            queue = next((queue for queue in queues if queue.matchers == matchers), None)
-            if queue is not None:
-                queue.append(route, allow_unreachable=self._rules.allow_unreachable)
-            else:
-                # A process may be forked between any two lines: a queue in the index is never empty.
-                queue = RouteQueue(matchers, conditional=bool(route._conditions))
-                queue.append(route, allow_unreachable=True)
-                _insert(queue, queues)
-                if url is None:
-                    _insert(queue, self._patterns.setdefault(route.method, []))
-                elif len(queues) == 1:
-                    self._index.add((route.method, url))
+            self._table.insert(route)
+
+    def remove(self, route: Route[R]) -> None:
+        """Have `route` answer no more requests; what it answered stays recorded, and its origin stays covered."""
+        with self._lock:
+            self._table.remove(route)
+            route.remaining = 0
+
+    def clear_requests(self) -> None:
+        """Forget the recorded requests and the number of calls; routes stay, and used replies do not come back."""
+        with self._lock:
+            self._journal.clear()
+            for route in self._table.routes:
+                route._forget_calls()
 
     def clear(self) -> None:
         """Forget all routes and all recorded requests."""
         with self._lock:
-            self._journal: Journal[R] = Journal()
-            # First, because its keys are looked up in the queues.
-            self._index = URLIndex()
-            self._patterns: dict[str, list[RouteQueue]] = {}
-            self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
-            self._count = 0
+            self._journal.clear()
+            self._table = RouteTable(
+                exact_urls_first=self._rules.exact_urls_first, allow_unreachable=self._rules.allow_unreachable
+            )
 
     def covers(self, url: URL) -> bool:
         """Return whether `url` is of an origin that was registered with an exact URL, or matches a pattern."""
         if self.covers_origin(url):
             return True
-        request = PlainRequest("", url)
         with self._lock:
-            return any(matches(queue.matchers[:1], request) for queue in chain(*self._patterns.values()))
+            patterns = self._table.patterns()
+        request = PlainRequest("", url)
+        return any(not list(pattern.differences(request)) for pattern in patterns)
 
     def covers_origin(self, url: URL) -> bool:
         """Return whether an exact URL of the origin of `url` was registered, exhausted or not."""
-        return origin_of(normalize_url(url)) in self._index.origins
+        return origin_of(normalize_url(url)) in self._table.origins
 
-    def has_reply(self, request: Request) -> bool:
+    def matching(self, request: Q) -> Matching[Q]:
+        """Return the search for the route of `request`, which evaluates each condition once.
+
+        Pass it instead of the request to `has_reply`, `needs_body`, `match` and `reserve`, to call several of them.
+        """
+        return Matching(request, self._on_error)
+
+    def has_reply(self, request: Request | Matching[Any]) -> bool:
         """Return whether a reply is left for `request`, without consuming it."""
-        with self._lock:
-            return self._find(request, request_key(request.method, request.url)) is not None
+        with self._found(self._matching(request)) as route:
+            return route is not None
 
-    def match(self, request: R, reserved: Route | None = None) -> Record[R]:
-        """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
-        key = request_key(request.method, request.url)
+    def needs_body(self, request: Request | Matching[Any]) -> bool:
+        """Return whether the body of `request`, of which the head has arrived, decides which route answers it."""
+        matching = self._matching(request)
         with self._lock:
-            route, explanation = reserved, None
-            if route is None:
-                route = self._find(request, key)
-                if route is None:
-                    explanation = self._explain(request, key)
-                else:
+            queues = self._table.candidates(matching.key)
+        return matching.needs_body(queues)
+
+    def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
+        """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
+        matching = self._matching(request)
+        if reserved is not None:
+            with self._lock:
+                return self._record(matching, reserved)
+        explanation = None
+        while True:
+            with self._found(matching) as route:
+                if route is not None:
                     route._count_calls(1)
-            record = Record(key, request, route, explanation, unmatched=route is None)
-            self._journal.append(record)
-        return record
+                    return self._record(matching, route)
+                if explanation is not None:
+                    return self._record(matching, None, explanation)
+            explanation = self.explain(matching)
+
+    def explain(self, request: Request | Matching[Any]) -> str:
+        """Return why no route answers `request`: the nearest routes and what differs."""
+        matching = self._matching(request)
+        with self._lock:
+            queues = list(self._table.queues(matching.key))
+            near = list(self._table.near(matching.key, COMPARED))
+            near_patterns = list(self._table.near_patterns(matching.key, COMPARED))
+        return explain(matching, queues, near, near_patterns)
 
     def record(self, request: R, explanation: str) -> Record[R]:
         """Record a request that is not answered by a route, for the reason `explanation`."""
@@ -214,20 +263,18 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
             self._journal.append(record)
         return record
 
-    def reserve(self, request: Request) -> Route | None:
+    def reserve(self, request: Request | Matching[Any]) -> Route[R] | None:
         """Consume the reply to a request that has yet to arrive and return its route, to be passed to `match`."""
-        with self._lock:
-            route = self._find(request, request_key(request.method, request.url))
+        with self._found(self._matching(request)) as route:
             if route is not None:
                 route._count_calls(1)
         return route
 
-    def release(self, route: Route) -> None:
+    def release(self, route: Route[R]) -> None:
         """Give back a reply of `route` that was consumed and not sent; it is the next one again."""
         with self._lock:
             route._count_calls(-1)
-            for queue in self._queues.get(_queue_key(route), ()):
-                queue.rewind()
+            self._table.rewind(route)
 
     async def reply(self, record: Record[R], *, use_callback: bool = True) -> Reply:
         """Return the reply to a recorded request; errors of the user's functions are raised.
@@ -239,11 +286,15 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         if route is None:
             return CloseConnection(record.explanation)
         if route._callback is not None and use_callback:
-            result = await route._context.call(route._callback, request.url, **request_details(request))
+            names = route._callback_arguments
+            arguments = (
+                callback_arguments(request, route._matcher, names) if names is not None else request_details(request)
+            )
+            result = await route._context.call(route._callback, request.url, **arguments)
             return await self.reply_from(result, request, route)
         return await _make_reply(route._reply, route)
 
-    async def reply_from(self, result: object, request: Request, route: Route) -> Reply:
+    async def reply_from(self, result: object, request: Request, route: Route[R]) -> Reply:
         """Return the reply that `result`, a `CallbackResult`, stands for, checked like the reply of `route`."""
         if not isinstance(result, CallbackResult):
             name = "the callback" if route._callback is None else f"callback {describe_function(route._callback)}"
@@ -271,41 +322,38 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
     def _build_reply(self, result: CallbackResult, method: str) -> Reply | ReplyTemplate:
         return build_reply(result, method, drop_contradicting_headers=self._rules.drop_contradicting_headers)
 
-    def _candidates(self, key: Key) -> Iterator[RouteQueue]:
-        """Return the routes for the method and URL of `key`, and all patterns for its method, in order of their use."""
-        return chain(self._queues.get(key, ()), self._patterns.get(key[0], ()))
+    def _matching(self, request: Q | Matching[Q]) -> Matching[Q]:
+        return request if isinstance(request, Matching) else self.matching(request)
 
-    def _find(self, request: Request, key: Key) -> Route | None:
-        """Return the first route that matches `request` and has a reply left."""
-        found: Route | None = None
-        for queue in self._candidates(key):
-            route = queue.current()
-            if route is None or not queue.matches(request):
-                continue
-            if self._rules.exact_urls_first:
-                return route
-            if found is None or route._index < found._index:
-                found = route
-        return found
+    @contextmanager
+    def _found(self, matching: Matching[Any]) -> Iterator[Route[R] | None]:
+        """Hold the lock, with the first route that matches and has a reply left. Conditions are evaluated before."""
+        while True:
+            with self._lock:
+                queues = self._table.candidates(matching.key)
+                route = matching.choose(queues)
+                if not isinstance(route, Unknown):
+                    yield route
+                    return
+            matching.evaluate(queues)
 
-    def _explain(self, request: Request, key: Key) -> str:
-        exhausted = (queue for queue in self._candidates(key) if queue.matches(request))
-        near = (self._queues[near_key] for near_key in self._index.nearest(key))
-        return explain(request, exhausted, chain.from_iterable(near), chain(*self._patterns.values()))
-
-
-def _queue_key(route: Route) -> tuple[str, URL | Matcher]:
-    """Return what routes for the same requests have in common, apart from their conditions."""
-    return route.method, route._matcher if route.url is None else route.url
+    def _record(self, matching: Matching[R], route: Route[R] | None, explanation: str | None = None) -> Record[R]:
+        record = Record(matching.key, matching.request, route, explanation, unmatched=route is None)
+        if route is not None:
+            route.requests.append(matching.request)
+        self._journal.append(record)
+        return record
 
 
-async def _make_reply(reply: Reply | ReplyTemplate, route: Route) -> Reply:
+def _log_error(error: BaseException, request: Request) -> None:
+    """Log what a condition has raised; what is no `Exception`, such as a `KeyboardInterrupt`, is raised."""
+    if not isinstance(error, Exception):
+        raise error
+    logger.error("a condition raised for %s %s:\n%s", request.method, request.url, format_error(error))
+
+
+async def _make_reply(reply: Reply | ReplyTemplate, route: Route[Any]) -> Reply:
     return await reply.make(route._context) if isinstance(reply, ReplyTemplate) else reply
-
-
-def _insert(queue: RouteQueue, queues: list[RouteQueue]) -> None:
-    """Insert `queue` after the others, but routes with conditions before those without."""
-    queues.insert(sum(other.conditional for other in queues) if queue.conditional else len(queues), queue)
 
 
 set_signatures(Registry.add)

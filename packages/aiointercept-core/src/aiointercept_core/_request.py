@@ -1,14 +1,16 @@
 """Requests: the protocol that core uses, and a plain class for transports that have no request class of their own."""
 
 import json as json_module
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-__all__ = ["PlainRequest", "Request", "request_details"]
+from ._forms import parse_form
+
+__all__ = ["DETAILS", "PlainRequest", "Request", "content_type", "request_details"]
 
 
 class Request(Protocol):
@@ -38,18 +40,41 @@ class PlainRequest:
     body: bytes | None = None
 
 
-def request_details(request: Request) -> dict[str, Any]:
-    """Return the keyword arguments that a callback gets for `request`.
+DETAILS = ("headers", "query", "json", "data", "method", "form", "request")
 
-    `headers` as sent, `query` as `dict[str, list[str]]`, `json` (the parsed body, `None` if it is not JSON) and `data`
-    (the body as bytes, or `None`).
+
+def request_details(request: Request, names: Collection[str] = DETAILS) -> dict[str, Any]:
+    """Return the keyword arguments that a callback gets for `request`, as far as they are among `names`.
+
+    `headers` as sent, `query` as `dict[str, list[str]]`, `json` (the parsed body, `None` if it is not JSON), `data`
+    (the body as bytes, or `None`), `method`, `form` as `dict[str, list]` (`None` if the body is not a form), `request`.
     """
+    details: dict[str, Callable[[], Any]] = {
+        "headers": lambda: request.headers,
+        "query": lambda: _query(request.url),
+        "json": lambda: _json(request.body),
+        "data": lambda: request.body,
+        "method": lambda: request.method,
+        "form": lambda: parse_form(request.body or b"", content_type(request)),
+        "request": lambda: request,
+    }
+    return {name: detail() for name, detail in details.items() if name in names}
+
+
+def content_type(request: Request) -> str:
+    """Return the Content-Type of `request`, an empty text if it has none."""
+    return CIMultiDict(request.headers.items()).get("Content-Type", "")
+
+
+def _query(url: URL) -> dict[str, list[str]]:
     query: dict[str, list[str]] = {}
-    for name, value in request.url.query.items():
+    for name, value in url.query.items():
         query.setdefault(name, []).append(value)
-    body = request.body
+    return query
+
+
+def _json(body: bytes | None) -> Any:
     try:
-        json = json_module.loads(body) if body else None
+        return json_module.loads(body) if body else None
     except (ValueError, RecursionError):
-        json = None
-    return {"headers": request.headers, "query": query, "json": json, "data": body}
+        return None

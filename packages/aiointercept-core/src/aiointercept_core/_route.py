@@ -1,25 +1,41 @@
 """Routes, and queues of routes for the same requests."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic
 
 from yarl import URL
 
+from ._conditions import Predicate
 from ._format import shorten
-from ._matchers import Difference, ExactURL, Matcher, matches
+from ._matchers import Difference, ExactURL, Matcher
 from ._replies import CallbackContext, DirectContext, Reply
 from ._reply_template import ReplyTemplate
 from ._request import Request
 
-__all__ = ["Route", "RouteQueue"]
+__all__ = ["ANY_METHOD", "Route", "RouteQueue"]
+
+# Without a type argument, the type of the requests of a route is not checked.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    R = TypeVar("R", bound=Request, default=Any)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
+
+ANY_METHOD = "ANY"
+
+_DIFFERENCES = 6
 
 
-class Route:
+class Route(Generic[R]):
     """A reply and the requests that get it.
 
-    `method` is in upper case; `url` is normalised, and `None` for a pattern. `call_count` is the number of requests
-    answered so far, `remaining` the number that will still be answered, `None` for no limit. An `optional` route may
-    stay unused under `assert_all_called`.
+    `method` is in upper case, `"ANY"` for any method; `url` is normalised, and `None` for a pattern. `requests` are the
+    requests answered so far, in order, `call_count` is their number, and `remaining` the number that will still be
+    answered, `None` for no limit. An `optional` route may stay unused under `assert_all_called`.
     """
 
     def __init__(
@@ -30,6 +46,7 @@ class Route:
         *,
         conditions: Sequence[Matcher] = (),
         callback: Callable[..., Any] | None = None,
+        callback_arguments: frozenset[str] | None = None,
         context: CallbackContext | None = None,
         repeat: int | None = 1,
         optional: bool = False,
@@ -38,12 +55,16 @@ class Route:
         self.call_count = 0
         self.remaining = repeat
         self.optional = optional
+        self.requests: list[R] = []
         self._matcher = matcher
         self._conditions = tuple(conditions)
         self._reply = reply
         self._callback = callback
+        # The names of the keyword arguments that the callback takes; `None` for all.
+        self._callback_arguments = callback_arguments
         self._context = context or DirectContext()
         self._index = 0
+        self._limit = repeat
 
     def __repr__(self) -> str:
         remaining = "no limit" if self.remaining is None else f"{self.remaining} remaining"
@@ -51,19 +72,16 @@ class Route:
 
     def __str__(self) -> str:
         conditions = f" with {', '.join(map(str, self._conditions))}" if self._conditions else ""
-        return f"{self.method} {self._matcher}{conditions}"
+        return f"{self._without_conditions}{conditions}"
 
     @property
     def url(self) -> URL | None:
         """The URL that the route was registered for, normalised; `None` for a pattern."""
         return self._matcher.url if isinstance(self._matcher, ExactURL) else None
 
-    def _differences(self, request: Request) -> Iterator[Difference]:
-        """Yield what differs between the requests that are matched and `request`."""
-        if request.method.upper() != self.method:
-            yield Difference("method")
-        for matcher in (self._matcher, *self._conditions):
-            yield from matcher.differences(request)
+    @property
+    def _without_conditions(self) -> str:
+        return f"{self.method} {self._matcher}"
 
     def _count_calls(self, number: int) -> None:
         """Count `number` more requests as answered; -1 gives a reply back."""
@@ -71,18 +89,36 @@ class Route:
         if self.remaining is not None:
             self.remaining -= number
 
+    def _forget_calls(self) -> None:
+        """Forget the requests and their number; used replies do not come back."""
+        self.requests = []
+        self.call_count = 0
+
 
 class RouteQueue:
-    """Routes with the same method and matchers; `matchers` are those that the method and URL do not decide."""
+    """Routes with the same method, URL matcher and conditions.
 
-    def __init__(self, matchers: tuple[Matcher, ...], *, conditional: bool) -> None:
-        self.matchers = matchers
-        self.conditional = conditional
-        self.routes: list[Route] = []
+    `head_matchers` can be asked when the head of a request has arrived, `body_matchers` look at the body. What the
+    method and an exact URL decide is not among them. `rank` orders the queues that are for one request.
+    """
+
+    def __init__(self, route: Route[Any]) -> None:
+        self.is_pattern = route.url is None
+        self.method, self.matcher, self.conditions = route.method, route._matcher, route._conditions
+        head = [matcher for matcher in self.conditions if not getattr(matcher, "needs_body", True)]
+        self.head_matchers: tuple[Matcher, ...] = (self.matcher, *head) if self.is_pattern else tuple(head)
+        self.body_matchers = tuple(matcher for matcher in self.conditions if getattr(matcher, "needs_body", True))
+        self.has_matchers = bool(self.head_matchers or self.body_matchers)
+        self.any_query = isinstance(self.matcher, ExactURL) and self.matcher.any_query
+        self.rank = (self.is_pattern, not (self.conditions or self.any_query), self.method == ANY_METHOD)
+        self.routes: list[Route[Any]] = []
         self._position = 0
-        self._exhausted_calls = 0
 
-    def append(self, route: Route, *, allow_unreachable: bool) -> None:
+    def is_for(self, route: Route[Any]) -> bool:
+        """Return whether `route`, for the same method and URL, has the conditions of this queue."""
+        return self.conditions == route._conditions and self.matcher == route._matcher
+
+    def append(self, route: Route[Any], *, allow_unreachable: bool) -> None:
         """Add `route`, which replaces a last one with `repeat=True`; raise `ValueError` if it would be unreachable."""
         last = self.routes[-1] if self.routes else None
         if last is not None and last.remaining is None and not allow_unreachable:
@@ -94,25 +130,47 @@ class RouteQueue:
             self.routes.pop()
         self.routes.append(route)
 
-    def matches(self, request: Request) -> bool:
-        """Return whether the routes are for `request`."""
-        return matches(self.matchers, request)
+    def remove(self, route: Route[Any]) -> None:
+        """Remove `route`, if it is here."""
+        self.routes = [other for other in self.routes if other is not route]
+        self.rewind()
 
-    def current(self) -> Route | None:
+    def current(self) -> Route[Any] | None:
         """Return the first route that is not exhausted."""
         routes = self.routes
         while self._position < len(routes):
             route = routes[self._position]
             if route.remaining != 0:
                 return route
-            self._exhausted_calls += route.call_count
             self._position += 1
         return None
 
     def rewind(self) -> None:
         """Look at the first route again, after a reply was released."""
-        self._position = self._exhausted_calls = 0
+        self._position = 0
 
     def exhausted_calls(self) -> int | None:
-        """Return how many calls the routes have answered if all are exhausted, otherwise `None`."""
-        return self._exhausted_calls if self.current() is None else None
+        """Return how many calls the routes were registered for if all are exhausted, otherwise `None`."""
+        return sum(route._limit or 0 for route in self.routes) if self.current() is None else None
+
+    def head_differences(self, request: Request) -> list[Difference]:
+        """Return what differs between `request`, whose head is enough, and the requests that the routes are for."""
+        return _differences(self.head_matchers, request)
+
+    def differences(self, request: Request, found: list[Difference]) -> list[Difference]:
+        """Return what differs, of which `found` are the differences of the head."""
+        return _differences(self.body_matchers, request, found)
+
+    def all_differences(self, request: Request) -> list[Difference]:
+        """Return what differs between `request` and the requests that the routes are for, method and URL included."""
+        found = [Difference("method")] if request.method.upper() != self.method != ANY_METHOD else []
+        return _differences((self.matcher, *self.conditions), request, found)
+
+
+def _differences(matchers: Iterable[Matcher], request: Request, found: Iterable[Difference] = ()) -> list[Difference]:
+    """Return a few differences after those that were `found`; a predicate is not asked when there are some."""
+    differences = list(found)
+    for matcher in matchers:
+        if not (differences and isinstance(matcher, Predicate)):
+            differences += islice(matcher.differences(request), _DIFFERENCES)
+    return differences[:_DIFFERENCES]

@@ -4,17 +4,23 @@ import inspect
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
-from yarl import URL
+from yarl import URL, Query
 
+from ._arguments import reject_positional
+from ._conditions import BodyPattern
 from ._replies import BodySource
+from ._request import Request
 from ._route import Route
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Never, Unpack
 
 __all__ = ["MethodShortcuts", "RouteOptions", "set_signatures"]
+
+
+R = TypeVar("R", bound=Request)
 
 
 class RouteOptions(TypedDict, total=False):
@@ -31,47 +37,82 @@ class RouteOptions(TypedDict, total=False):
     reason: str | None
     exception: BaseException | type[BaseException] | bool | None
     optional: bool
+    params: Query
+    match_headers: Mapping[str, Any] | None
+    match_query: Mapping[str, Any] | None
+    match_json: Any
+    match_form: Mapping[str, Any] | None
+    match_body: BodyPattern | None
+    match: Callable[[Any], object] | None
 
 
-class MethodShortcuts:
+class MethodShortcuts(Generic[R]):
     """`get`, `post` and so on: each calls `self.add` with its method, so that overriding `add` is enough."""
 
     @abstractmethod
-    def add(self, url: str | URL | re.Pattern[str], method: str = "GET", **options: "Unpack[RouteOptions]") -> Route:
+    def add(self, url: str | URL | re.Pattern[str], method: str = "GET", **options: "Unpack[RouteOptions]") -> Route[R]:
         """Register a reply to requests for `url` and return its route."""
 
-    def get(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def get(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to GET requests; see `add`."""
+        reject_positional("get", positional)
         return self.add(url, method="GET", **options)
 
-    def post(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def post(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to POST requests; see `add`."""
+        reject_positional("post", positional)
         return self.add(url, method="POST", **options)
 
-    def put(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def put(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to PUT requests; see `add`."""
+        reject_positional("put", positional)
         return self.add(url, method="PUT", **options)
 
-    def patch(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def patch(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to PATCH requests; see `add`."""
+        reject_positional("patch", positional)
         return self.add(url, method="PATCH", **options)
 
-    def delete(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def delete(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to DELETE requests; see `add`."""
+        reject_positional("delete", positional)
         return self.add(url, method="DELETE", **options)
 
-    def head(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def head(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to HEAD requests; see `add`."""
+        reject_positional("head", positional)
         return self.add(url, method="HEAD", **options)
 
-    def options(self, url: str | URL | re.Pattern[str], **options: "Unpack[RouteOptions]") -> Route:
+    def options(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
         """Register a reply to OPTIONS requests; see `add`."""
+        reject_positional("options", positional)
         return self.add(url, method="OPTIONS", **options)
 
+    def any(
+        self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
+    ) -> Route[R]:
+        """Register a reply to requests with any method; see `add`."""
+        reject_positional("any", positional)
+        return self.add(url, method="ANY", **options)
 
-def set_signatures(add: Callable[..., Route]) -> None:
+
+def set_signatures(add: Callable[..., Route[Any]]) -> None:
     """Give the shortcuts the signature of `add`, without the method, for `help()` and editors."""
     signature = inspect.signature(add)
     parameters = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]
-    for name in ("get", "post", "put", "patch", "delete", "head", "options"):
-        vars(MethodShortcuts)[name].__signature__ = signature.replace(parameters=parameters)
+    for name in ("get", "post", "put", "patch", "delete", "head", "options", "any"):
+        vars(MethodShortcuts)[name].__signature__ = signature.replace(parameters=parameters, return_annotation=Route)

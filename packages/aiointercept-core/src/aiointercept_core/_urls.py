@@ -13,6 +13,8 @@ __all__ = ["Key", "Origin", "normalize_url", "origin_of", "request_key"]
 
 Key: TypeAlias = tuple[str, URL]
 
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+
 # An entry of the cache holds the text twice, as it came and normalised, so this keeps it below 8 KB.
 _LONGEST_CACHED = 2048
 
@@ -28,9 +30,9 @@ class Origin(NamedTuple):
 def normalize_url(url: str | URL) -> URL:
     """Return the normalised form of `url`, under which it is registered, matched and recorded.
 
-    The host is in lower case, IDNA-encoded and without a trailing dot; the default port, user info and fragment are
-    dropped; an empty path becomes `/`; query pairs are sorted, duplicates kept. The path is compared as encoded:
-    `/a%2Fb` is not `/a/b`.
+    The schemes ws and wss become http and https. The host is in lower case, IDNA-encoded and without a trailing dot;
+    the default port, user info and fragment are dropped; an empty path becomes `/`; query pairs are sorted, duplicates
+    kept. The path is compared as encoded: `/a%2Fb` is not `/a/b`.
 
     Raises `TypeError` for anything but a `str` or `yarl.URL`, `ValueError` for text that is not a URL.
     """
@@ -61,7 +63,11 @@ def _normalize(text: str) -> URL:
     host = host.rstrip(".") or host
     port = "" if url.is_default_port() or url.explicit_port is None else f":{url.explicit_port}"
     return URL.build(
-        scheme=url.scheme, authority=host + port, path=url.raw_path or "/", query_string=query, encoded=True
+        scheme=_HTTP_SCHEMES.get(url.scheme, url.scheme),
+        authority=host + port,
+        path=url.raw_path or "/",
+        query_string=query,
+        encoded=True,
     )
 
 

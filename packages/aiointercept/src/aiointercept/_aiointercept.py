@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from yarl import URL
+from yarl import URL, Query
 
 from aiointercept_core import BodySource, CallAssertions, Journal, MethodShortcuts, Registry, Route, format_error
 from aiointercept_dns import Passthrough, is_ip_address
@@ -33,7 +33,7 @@ logger = logging.getLogger("aiointercept")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
+class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[AiointerceptRequest]):
     """A mock HTTP server on loopback that receives the requests which are meant for other services.
 
     By default no global state changes: send requests to `server_url`. With `mock_external_urls`, every aiohttp client
@@ -176,6 +176,17 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
                 assert_all_matched=assert_all_matched,
             )
 
+    def clear_requests(self) -> None:
+        """Forget the recorded requests and the number of calls; routes stay, and used replies do not come back."""
+        self._registry.clear_requests()
+
+    def remove(self, route: Route[AiointerceptRequest]) -> None:
+        """Have `route` answer no more requests.
+
+        What it answered stays recorded, and requests to its origin still reach the mock.
+        """
+        self._registry.remove(route)
+
     def assert_all_called(self) -> None:
         """Raise `AssertionError` if a route that is not optional was never used."""
         self._registry.assert_all_called()
@@ -251,15 +262,27 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         exception: BaseException | type[BaseException] | bool | None = None,
         *,
         optional: bool = False,
+        params: Query = None,
+        match_headers: Mapping[str, Any] | None = None,
+        match_query: Mapping[str, Any] | None = None,
+        match_json: Any = None,
+        match_form: Mapping[str, Any] | None = None,
+        match_body: str | bytes | re.Pattern[str] | re.Pattern[bytes] | None = None,
+        match: Callable[[Any], object] | None = None,
         **unknown: "Never",
-    ) -> Route:
+    ) -> Route[AiointerceptRequest]:
         """Register a reply to requests for `url` and return a route; its `call_count` says how many it has answered.
 
-        `url` is a str, `yarl.URL` or compiled pattern, `method` any HTTP method. `body` is a str (sent as UTF-8),
-        bytes, an async iterable of bytes or a function that returns one of them; `json` or `payload`, serialised at
-        once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all. `callback(url,
-        *, headers, query, json, data, **future)` returns a `CallbackResult`. With `exception` the connection is closed.
-        An `optional` route may stay unused under `assert_all_called`.
+        `url` is a str, `yarl.URL` or compiled pattern, `method` any HTTP method, or `"ANY"`. `body` is a str (sent as
+        UTF-8), bytes, an async iterable of bytes or a function that returns one of them; `json` or `payload`,
+        serialised at once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all.
+        `callback(url)` returns a `CallbackResult`; it gets those of the keyword arguments `headers`, `query`, `json`,
+        `data`, `method`, `form`, `request` and `match` that it takes. With `exception` the connection is closed. An
+        `optional` route may stay unused under `assert_all_called`.
+
+        `params` are added to the query of `url`. Only requests that fit all conditions get the reply: `match_headers`
+        and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
+        `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
         Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
         """
@@ -281,6 +304,13 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
             reason,
             exception,
             optional=optional,
+            params=params,
+            match_headers=match_headers,
+            match_query=match_query,
+            match_json=match_json,
+            match_form=match_form,
+            match_body=match_body,
+            match=match,
             **unknown,
         )
         if route.url is not None:
@@ -288,7 +318,7 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         return route
 
     @property
-    def routes(self) -> Sequence[Route]:
+    def routes(self) -> Sequence[Route[AiointerceptRequest]]:
         """All routes that may answer or have answered, in order of registration."""
         return self._registry.routes
 

@@ -22,7 +22,9 @@ __all__ = ["aioresponses"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_RULES = RegistryRules(exact_urls_first=False, allow_unreachable=True, drop_contradicting_headers=True)
+_RULES = RegistryRules(
+    exact_urls_first=False, allow_unreachable=True, drop_contradicting_headers=True, check_callbacks=False
+)
 
 
 class aioresponses:

@@ -96,7 +96,7 @@ class AioresponsesReplies:
         """Call with the caller's own arguments on the caller's event loop, as aioresponses does."""
         call = self._pending_call(client_request)
         if client_request is None or call is None:
-            details = request_details(request)
+            details = request_details(request, ("headers", "query", "json", "data"))
             return await self._callbacks.context().call(callback, request.canonical_url, **details)
 
         async def call_back() -> Any:

@@ -1,0 +1,143 @@
+"""The conditions of a route besides its method and URL: the arguments `match`, `match_json` and so on of `add`."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from multidict import MultiDict
+
+from ._comparison import JSON, Body, Form, Headers, Query, TextPattern
+from ._format import describe_function, describe_value
+from ._matchers import Difference, ExactURL, Matcher, URLPattern
+from ._request import Request
+
+__all__ = ["BodyPattern", "Predicate", "build_conditions", "ignore_query"]
+
+BodyPattern: TypeAlias = str | bytes | re.Pattern[str] | re.Pattern[bytes]
+
+
+class Predicate:
+    """Matches the requests for which the user's function returns a true value."""
+
+    needs_body = True
+
+    def __init__(self, function: Callable[[Any], object]) -> None:
+        self.function = function
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Predicate) and self.function is other.function
+
+    def __hash__(self) -> int:
+        return hash(self.function)
+
+    def __str__(self) -> str:
+        return f"match={describe_function(self.function)}"
+
+    def differences(self, request: Request) -> Iterator[Difference]:
+        """Yield one difference if the function returns a false value."""
+        result = self.function(request)
+        if not result:
+            yield Difference("match", f"{describe_function(self.function)} returned {describe_value(result)}")
+
+
+def build_conditions(
+    match_headers: Mapping[str, Any] | None,
+    match_query: Mapping[str, Any] | None,
+    match_json: Any,
+    match_form: Mapping[str, Any] | None,
+    match_body: BodyPattern | None,
+    match: Callable[[Any], object] | None,
+) -> tuple[Matcher, ...]:
+    """Return the conditions, in the order in which they are asked; raise `TypeError` or `ValueError` for bad ones.
+
+    A predicate is the last one, so that it is called only for requests that match otherwise.
+    """
+    conditions: list[Matcher] = []
+    if match_headers is not None:
+        headers = _mapping("match_headers", match_headers, "{'Authorization': 'Bearer 1'}")
+        for name, value in headers.items():
+            if value is None or isinstance(value, bytes | int | float):
+                raise TypeError(
+                    f"match_headers: header values are text, got {name!r}: {value!r}; "
+                    "write the value as a str, or a pattern"
+                )
+        conditions.append(Headers(headers))
+    if match_query is not None:
+        conditions.append(Query(_mapping("match_query", match_query, "{'page': '2'}")))
+    if match_form is not None:
+        conditions.append(Form(_mapping("match_form", match_form, "{'grant_type': 'refresh_token'}")))
+    if match_json is not None:
+        conditions.append(JSON(_copied(match_json)))
+    if match_body is not None:
+        if not isinstance(match_body, str | bytes | re.Pattern):
+            raise TypeError(
+                f"match_body must be bytes, a str or a compiled pattern, got {describe_value(match_body)}; "
+                "use match_json= for JSON and match_form= for a form"
+            )
+        conditions.append(Body(_expected_text(match_body)))
+    if match is not None:
+        conditions.append(Predicate(_check_predicate(match)))
+    return tuple(conditions)
+
+
+def ignore_query(
+    matcher: ExactURL | URLPattern, conditions: tuple[Matcher, ...]
+) -> tuple[ExactURL | URLPattern, tuple[Matcher, ...]]:
+    """Return the matcher and the conditions of a route with `match_query`, which holds the pairs of the URL too."""
+    if not isinstance(matcher, ExactURL):
+        return matcher, conditions
+    url = matcher.url
+    pairs: MultiDict[Any] = MultiDict(url.query)
+    joined: list[Matcher] = []
+    for condition in conditions:
+        if isinstance(condition, Query) and pairs:
+            pairs.extend(condition.expected)
+            joined.append(Query(pairs))
+        else:
+            joined.append(condition)
+    return ExactURL(url.with_query(None), any_query=True), tuple(joined)
+
+
+def _mapping(name: str, expected: object, example: str) -> dict[str, Any] | MultiDict[Any]:
+    """Return a copy of `expected`, with patterns as values that are equal to the texts they match."""
+    if not isinstance(expected, Mapping):
+        raise TypeError(f"{name} must be a mapping, got {describe_value(expected)}; pass a dict, for example {example}")
+    for key in expected:
+        if not isinstance(key, str):
+            raise TypeError(f"{name} must have names that are str, got {describe_value(key)}")
+    pairs = [(key, _expected_text(value)) for key, value in expected.items()]
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else MultiDict(pairs)
+
+
+def _expected_text(value: Any) -> Any:
+    if isinstance(value, re.Pattern):
+        return TextPattern(value)
+    return [_expected_text(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _copied(value: Any) -> Any:
+    """Return JSON data as it is now: the test may change its own lists and dicts later."""
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if type(value) is list else value
+
+
+def _check_predicate(function: Any) -> Callable[[Any], object]:
+    if not callable(function):
+        raise TypeError(
+            f"match must be a function of a request, got {describe_value(function)}; "
+            "for example match=lambda request: request.headers['X-Shard'] == '7'"
+        )
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise TypeError(
+            f"match must be a plain function, got the coroutine function {describe_function(function)}; "
+            "the body has arrived when it is called: read request.body"
+        )
+    try:
+        inspect.signature(function).bind(None)
+    except ValueError:
+        pass
+    except TypeError as exc:
+        raise TypeError(f"match: {describe_function(function)} must take one argument, the request: {exc}") from exc
+    return function  # type: ignore[no-any-return]

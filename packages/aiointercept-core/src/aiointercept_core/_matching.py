@@ -1,0 +1,93 @@
+"""The search for the route that answers one request.
+
+Conditions are users' code: they are evaluated without the lock of the registry, once for each request and queue of
+routes, and the explanation of an unmatched request uses the results again.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from ._format import describe_error
+from ._matchers import Difference
+from ._request import Request
+from ._route import Route, RouteQueue
+from ._urls import request_key
+
+__all__ = ["Matching", "Unknown"]
+
+R = TypeVar("R", bound=Request)
+
+
+class Unknown:
+    """Stands for a route that is not known until more conditions are evaluated."""
+
+
+class Matching(Generic[R]):
+    """A request, and how it differs from the routes that were asked about it.
+
+    `on_error` is called with an exception that a condition has raised; the condition does not hold then.
+    """
+
+    def __init__(self, request: R, on_error: Callable[[BaseException, Request], None]) -> None:
+        self.request = request
+        self.key = request_key(request.method, request.url)
+        self._on_error = on_error
+        self._heads: dict[RouteQueue, list[Difference]] = {}
+        self._results: dict[RouteQueue, list[Difference]] = {}
+
+    def choose(self, queues: Iterable[RouteQueue]) -> Route[Any] | Unknown | None:
+        """Return the current route of the first queue that is for the request, `Unknown` if it must be evaluated."""
+        for queue in queues:
+            if queue.has_matchers:
+                differences = self._results.get(queue)
+                if differences is None:
+                    return Unknown()
+                if differences:
+                    continue
+            return queue.current()
+        return None
+
+    def evaluate(self, queues: Iterable[RouteQueue]) -> None:
+        """Evaluate the conditions of `queues` until those of one hold."""
+        for queue in queues:
+            if not self.differences(queue):
+                return
+
+    def needs_body(self, queues: Iterable[RouteQueue]) -> bool:
+        """Return whether the body decides which of `queues` is for the request."""
+        for queue in queues:
+            if not self._head_differences(queue):
+                return bool(queue.body_matchers)
+        return False
+
+    def differences(self, queue: RouteQueue) -> list[Difference]:
+        """Return how the request differs from those that `queue`, for its method and URL, is for."""
+        differences = self._results.get(queue)
+        if differences is None:
+            head = self._head_differences(queue)
+            differences = self._guarded(lambda: queue.differences(self.request, head)) if queue.body_matchers else head
+            self._results[queue] = differences
+        return differences
+
+    def all_differences(self, queue: RouteQueue) -> list[Difference]:
+        """Return how the request differs from those that any `queue` is for, method and URL included."""
+        differences = self._results.get(queue)
+        return self._guarded(lambda: queue.all_differences(self.request)) if differences is None else differences
+
+    def url_differs(self, queue: RouteQueue) -> bool:
+        """Return whether the URL of the request is not one of those that `queue` is for."""
+        return any(True for _ in queue.matcher.differences(self.request))
+
+    def _head_differences(self, queue: RouteQueue) -> list[Difference]:
+        differences = self._heads.get(queue)
+        if differences is None:
+            differences = self._guarded(lambda: queue.head_differences(self.request)) if queue.head_matchers else []
+            self._heads[queue] = differences
+        return differences
+
+    def _guarded(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
+        try:
+            return compare()
+        except BaseException as exc:
+            self._on_error(exc, self.request)
+            return [Difference("a condition", f"raised {describe_error(exc)}")]

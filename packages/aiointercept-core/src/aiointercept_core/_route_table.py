@@ -1,0 +1,122 @@
+"""The routes of a registry: in which order they are asked about a request, and which resemble it."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from yarl import URL
+
+from ._matchers import Matcher, URLPattern
+from ._route import ANY_METHOD, Route, RouteQueue
+from ._similarity import SimilarityIndex, pattern_key
+from ._urls import Key, Origin, origin_of
+
+__all__ = ["RouteTable"]
+
+
+class RouteTable:
+    """Routes by method and URL; the caller holds the lock of the registry.
+
+    A route for an exact URL is asked before one for a pattern, unless `exact_urls_first` is false; then one with
+    conditions before one without, one for the method before one for any method, and one that was registered earlier.
+    """
+
+    def __init__(self, *, exact_urls_first: bool, allow_unreachable: bool) -> None:
+        self._exact_urls_first = exact_urls_first
+        self._allow_unreachable = allow_unreachable
+        self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
+        self._patterns: list[RouteQueue] = []
+        self._any_query = False
+        self._count = 0
+        self.origins: set[Origin] = set()
+        self._urls: SimilarityIndex[list[RouteQueue]] = SimilarityIndex()
+        self._pattern_texts: SimilarityIndex[list[RouteQueue]] = SimilarityIndex()
+
+    @property
+    def routes(self) -> list[Route[Any]]:
+        """All routes, exhausted ones included, in the order of registration."""
+        queues = chain.from_iterable(self._queues.values())
+        return sorted((route for queue in queues for route in queue.routes), key=lambda route: route._index)
+
+    def insert(self, route: Route[Any]) -> None:
+        """Add `route`; raise `ValueError` if it would never be used."""
+        key = _queue_key(route)
+        queues = self._queues.get(key, [])
+        queue = next((queue for queue in queues if queue.is_for(route)), None)
+        self._count += 1
+        route._index = self._count
+        if queue is not None:
+            queue.append(route, allow_unreachable=self._allow_unreachable)
+            return
+        # A process may be forked between any two lines: a queue in the table is never empty.
+        queue = RouteQueue(route)
+        queue.append(route, allow_unreachable=True)
+        queues.append(queue)
+        self._any_query = self._any_query or queue.any_query
+        if route.url is None:
+            self._patterns.append(queue)
+        if len(queues) == 1:
+            self._queues[key] = queues
+            if route.url is not None:
+                self.origins.add(origin_of(route.url))
+                self._urls.add((route.method, route.url), queues)
+            elif isinstance(route._matcher, URLPattern):
+                self._pattern_texts.add(pattern_key(route.method, route._matcher.pattern.pattern), queues)
+
+    def remove(self, route: Route[Any]) -> None:
+        """Take `route` out; its origin stays known. Without effect if it is not there."""
+        key = _queue_key(route)
+        queues = self._queues.get(key, [])
+        for queue in queues:
+            queue.remove(route)
+        # The indexes refer to the same list.
+        queues[:] = [queue for queue in queues if queue.routes]
+        self._patterns = [queue for queue in self._patterns if queue.routes]
+
+    def rewind(self, route: Route[Any]) -> None:
+        """Ask the routes like `route` from the first one on, because it has a reply again."""
+        for queue in self._queues.get(_queue_key(route), ()):
+            queue.rewind()
+
+    def candidates(self, key: Key) -> list[RouteQueue]:
+        """Return the queues for a method and URL that are not exhausted, and those for patterns, in order of use."""
+        found = [queue for queue in self.queues(key) if queue.current() is not None]
+        if len(found) > 1:
+            found.sort(key=self._order)
+        return found
+
+    def queues(self, key: Key) -> Iterator[RouteQueue]:
+        """Yield the queues for a method and URL, and those for patterns, exhausted ones included."""
+        method, url = key
+        yield from self._queues.get(key, ())
+        yield from self._queues.get((ANY_METHOD, url), ())
+        if self._any_query and url.raw_query_string:
+            bare = url.with_query(None)
+            for queue in chain(self._queues.get((method, bare), ()), self._queues.get((ANY_METHOD, bare), ())):
+                if queue.any_query:
+                    yield queue
+        for queue in self._patterns:
+            if queue.method in (method, ANY_METHOD):
+                yield queue
+
+    def near(self, key: Key, count: int) -> Iterator[RouteQueue]:
+        """Yield queues for the `count` URLs that resemble `key` most."""
+        return chain.from_iterable(self._urls.nearest(key, count))
+
+    def near_patterns(self, key: Key, count: int) -> Iterator[RouteQueue]:
+        """Yield queues for the `count` patterns that resemble `key` most."""
+        return chain.from_iterable(self._pattern_texts.nearest(key, count))
+
+    def patterns(self) -> list[Matcher]:
+        """Return the matchers of all patterns, exhausted ones included."""
+        return [queue.matcher for queue in self._patterns]
+
+    def _order(self, queue: RouteQueue) -> tuple[Any, ...]:
+        route = queue.current()
+        index = route._index if route is not None else 0
+        return (queue.rank, index) if self._exact_urls_first else (index,)
+
+
+def _queue_key(route: Route[Any]) -> tuple[str, URL | Matcher]:
+    """Return what routes for the same requests have in common, apart from their conditions."""
+    return route.method, route._matcher if route.url is None else route.url
