@@ -243,6 +243,22 @@ def test_only_one_module_patches():
     assert sorted(path.parent.name for path in setting) == ["aiointercept", "aiointercept_dns"]
 
 
+def test_importing_needs_no_module_of_aiohttp_that_may_change():
+    """A release of aiohttp without them may break what uses them, with an error that names them; not the import."""
+    code = """if True:
+        import aiohttp, sys
+        from aiohttp import abc, hdrs, web
+
+        for name in [name for name in sys.modules if name.startswith("aiohttp.")]:
+            if not name.startswith(("aiohttp.abc", "aiohttp.hdrs", "aiohttp.web")):
+                sys.modules[name] = None
+                delattr(aiohttp, name.split(".")[1]) if hasattr(aiohttp, name.split(".")[1]) else None
+        import aiointercept.compat, aiointercept_dns, aiointercept_pytest, aiointercept_server
+        print("imported")
+    """
+    assert output_of(code) == "imported\n"
+
+
 def test_importing_core_brings_no_http_library_and_no_event_loop():
     def loaded_by(name):
         return set(output_of(f"import sys, {name}; print(*sys.modules)").split())

@@ -122,6 +122,65 @@ async def test_beside_a_native_mock(native_outside):
         compat.assert_called_once_with(OTHER)
 
 
+def recorded(*mocks) -> list[int]:
+    """The number of calls that each mock has recorded; native ones record requests."""
+    return [
+        sum(map(len, mock.requests.values())) if isinstance(mock, aioresponses) else mock.call_count for mock in mocks
+    ]
+
+
+@pytest.mark.parametrize("inner_kind", ["native", "compat"])
+@pytest.mark.parametrize("middle_options", [{}, {"passthrough_unmatched": True}])
+async def test_of_nested_mocks_the_one_that_answers_records_the_call(inner_kind, middle_options):
+    """Where none has a reply left, the innermost that knows the origin reports the request, and only it records it."""
+    inner_mock = aiointercept(mock_external_urls=True) if inner_kind == "native" else aioresponses()
+    with aioresponses() as outer, aioresponses(**middle_options) as middle, inner_mock as inner:
+        outer.post(URL, body="outer", repeat=2)
+        middle.post(URL, body="middle")
+        inner.post(URL, body="inner")
+        for expected, counts in [
+            ("inner", [0, 0, 1]),
+            ("middle", [0, 1, 1]),
+            ("outer", [1, 1, 1]),
+            ("outer", [2, 1, 1]),
+        ]:
+            async with aiohttp.ClientSession() as session, session.post(URL, data=b"sent") as response:
+                assert await response.text() == expected
+            assert recorded(outer, middle, inner) == counts
+        outer.assert_called_with(URL, "POST", data=b"sent")
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientConnectionError, match="it was registered for 1 call"):
+                await session.post(URL)
+        assert recorded(outer, middle, inner) == [2, 1, 2]
+
+
+async def test_an_outer_mock_that_is_not_needed_keeps_its_reply():
+    with (
+        aioresponses() as outer,
+        aiointercept(mock_external_urls=True) as middle,
+        aiointercept(mock_external_urls=True) as inner,
+    ):
+        outer.get(URL, body="outer")
+        middle.get(URL, body="middle")
+        inner.get(OTHER)
+        inner.post(URL)
+        assert [await ask(), await ask()] == ["middle", "outer"]
+        assert recorded(outer, middle, inner) == [1, 1, 0]
+
+
+async def test_a_callback_of_an_outer_mock_gets_the_callers_arguments():
+    def callback(url, **kwargs):
+        got.append(kwargs["json"])
+        return CallbackResult(body="outer")
+
+    got = []
+    with aioresponses() as outer, aioresponses() as inner:
+        outer.get(URL, callback=callback)
+        inner.get(URL, body="inner")
+        assert [await ask(), await ask(json=[1])] == ["inner", "outer"]
+    assert got == [[1]]
+
+
 async def test_a_passthrough_prefix_leads_to_the_mock_around():
     with aioresponses() as outer:
         outer.get(OTHER, body="outer")
@@ -414,7 +473,8 @@ async def test_what_was_registered_and_called_is_not_kept_alive():
         m.post(URL, payload=payload)
         await (await session.post(URL, json=payload)).json()
     await session.close()
-    alive = [weakref.ref(payload), weakref.ref(session)]
+    # aiohttp 4.0 allows no weak references to a session: its cookie jar lives as long.
+    alive = [weakref.ref(payload), weakref.ref(session.cookie_jar)]
     del payload, session
     gc.collect()
     m.assert_called_once_with(URL, method="POST", json={"a": 1})

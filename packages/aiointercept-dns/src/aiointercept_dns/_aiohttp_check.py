@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
-from aiohttp import ClientRequest, ClientSession, TCPConnector, client_reqrep
+from aiohttp import ClientRequest, ClientSession, TCPConnector
 
 __all__ = ["POOL_KEY_FIELD", "check_aiohttp", "private_attribute"]
 
@@ -24,7 +24,7 @@ def check_aiohttp() -> None:
     defined = [vars(cls)["connect"] for cls in TCPConnector.__mro__ if "connect" in vars(cls)]
     if not any(list(_parameters(method)) == _CONNECT_PARAMETERS for method in defined):
         missing.append(f"the method TCPConnector.connect({', '.join(_CONNECT_PARAMETERS)})")
-    key = getattr(client_reqrep, "ConnectionKey", None)
+    key = getattr(getattr(aiohttp, "client_reqrep", None), "ConnectionKey", None)
     if POOL_KEY_FIELD not in getattr(key, "_fields", ()):
         missing.append(f"the field {POOL_KEY_FIELD} of ConnectionKey")
     missing += [f"ClientRequest.{name}" for name in _REQUEST_ATTRIBUTES if not hasattr(ClientRequest, name)]

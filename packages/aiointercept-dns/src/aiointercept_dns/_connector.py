@@ -4,15 +4,17 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientConnectionError, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.connector import Connection
 
 from ._active import ActiveRedirection, socket_pair
 from ._decision import Address
 from ._outgoing import OutgoingRequest
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
 
 __all__ = ["NetworkSettings", "UnpatchedConnector", "bound_family", "check_family", "verify_peer", "without_overrides"]
 
@@ -22,7 +24,7 @@ class UnpatchedConnector(TCPConnector):
 
     refuse: Callable[[str, int], Exception | None] | None = None
 
-    async def connect(self, *args: Any, **options: Any) -> Connection:
+    async def connect(self, *args: Any, **options: Any) -> "Connection":
         connection = await super().connect(*args, **options)
         peer = connection.transport and connection.transport.get_extra_info("peername")
         # An IPv4 address may be reached as an IPv6 address.
@@ -73,7 +75,7 @@ def check_family(family: int, address: Address) -> None:
 
 
 def verify_peer(
-    connection: Connection, address: Address, redirection: ActiveRedirection, request: OutgoingRequest
+    connection: "Connection", address: Address, redirection: ActiveRedirection, request: OutgoingRequest
 ) -> None:
     """Raise `ClientConnectionError` if the connection leads elsewhere; else remember that it carries `request`."""
     transport = connection.transport

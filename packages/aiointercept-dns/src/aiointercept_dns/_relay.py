@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+import aiohttp
 from aiohttp import ClientError, ClientResponse, StreamReader
-from aiohttp.http import StreamWriter
 
 __all__ = ["ByteStream", "relay_upgrade"]
 
@@ -59,7 +59,7 @@ class _UpgradedConnection:
         assert connection.protocol is not None
         protocol, loop = connection.protocol, asyncio.get_running_loop()
         self._reader = StreamReader(protocol, _BUFFER_SIZE, loop=loop)
-        self._writer = StreamWriter(protocol, loop)
+        self._writer = aiohttp.http.StreamWriter(protocol, loop)
         # Its parameters are declared for the frames of a WebSocket.
         set_parser: Any = protocol.set_parser
         set_parser(self, self._reader)

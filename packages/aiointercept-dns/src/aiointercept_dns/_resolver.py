@@ -2,8 +2,8 @@
 
 import socket
 
+from aiohttp import DefaultResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
 
 from ._hosts import HostMap, Targets
 

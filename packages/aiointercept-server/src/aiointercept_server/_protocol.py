@@ -252,5 +252,6 @@ def _as_bytes(text: str | None) -> bytes:
 
 
 def _warn_of_client(mistake: object) -> None:
-    # aiohttp's message has several lines and may hold everything that was sent.
-    logger.warning("a client sent an invalid HTTP request: %.200s", " ".join(str(mistake).split()))
+    # aiohttp's message has several lines and may quote everything that was sent, lone surrogates included.
+    text = _as_bytes(" ".join(str(mistake).split())).decode()
+    logger.warning("a client sent an invalid HTTP request: %.200s", text)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import aiohttp
-from aiohttp import EMPTY_PAYLOAD, MultipartReader, StreamReader, hdrs, web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpVersion11
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, MultipartReader, StreamReader, hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 from yarl import URL
 
@@ -203,7 +201,7 @@ class AiointerceptRequest(web.Request):
         body = self.captured_body or b""
         loop = asyncio.get_running_loop()
         # Not over its connection: that may have other requests by now, on another thread.
-        reader = StreamReader(BaseProtocol(loop), len(body) + 1, loop=loop)
+        reader = StreamReader(aiohttp.base_protocol.BaseProtocol(loop), len(body) + 1, loop=loop)
         # In pieces: a reader that takes back what it has read too far copies the whole piece.
         for start in range(0, len(body), _PIECE):
             reader.feed_data(body[start : start + _PIECE])

@@ -13,9 +13,8 @@ import sys
 from http import HTTPStatus
 from wsgiref.handlers import format_date_time
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict
 
 from aiointercept_core import CloseConnection, Reply, Response, Stream, Upgrade, error_response, format_error

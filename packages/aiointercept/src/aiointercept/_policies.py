@@ -28,13 +28,22 @@ class Destination(enum.Enum):
 
 
 class RoutingPolicy(Protocol):
-    """Which requests a mock takes, and when the route that answers them is chosen."""
+    """Which requests a mock takes, and when the route that answers them is chosen.
+
+    All methods are called on the client's event loop or on the server's thread, so they must not wait.
+    """
 
     def destination(self, request: OutgoingRequest) -> Destination:
-        """Return where `request` is sent; called on the client's event loop, so it must not wait."""
+        """Return where `request` is sent, also where an inner mock has received it. Nothing is consumed or recorded."""
 
-    def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
-        """Return the route that was reserved for a received `request` when it was sent; `None` to choose one now."""
+    def reserve(self, client_request: OutgoingRequest | None) -> Route | None:
+        """Return the route that is reserved for a request, the same one each time; `None` to choose one on arrival."""
+
+    def record(self, client_request: OutgoingRequest | None, request: AiointerceptRequest | None = None) -> None:
+        """Record the call behind a request that this mock answers, reports as unmatched or lets out.
+
+        `request` is what the server has received of it, `None` before that.
+        """
 
 
 class ReplyPolicy(Protocol):
@@ -77,9 +86,12 @@ class DefaultRouting:
             return Destination.MOCK
         return Destination.UNDECIDED if is_local or is_ip else Destination.MOCK_AS_FALLBACK
 
-    def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
+    def reserve(self, client_request: OutgoingRequest | None) -> Route | None:
         """Return `None`: no route is reserved."""
         return None
+
+    def record(self, client_request: OutgoingRequest | None, request: AiointerceptRequest | None = None) -> None:
+        """Do nothing: requests are recorded, calls are not."""
 
 
 class DefaultReplies:

@@ -121,7 +121,11 @@ class RunningMock:
         if self.address is not None and (url.raw_host, url.port) == self.address:
             # Redirected to where it is sent anyway: so its caller is known, and its retries are recognised exactly.
             return Address(*self.address)
-        match self._routing.destination(request):
+        route = self._routing.reserve(request)
+        destination = self._routing.destination(request)
+        if route is not None or destination is Destination.UNDECIDED:
+            self._routing.record(request)
+        match destination:
             case Destination.MOCK:
                 return Address(*self._listener.address(url.scheme, request.family))
             case Destination.MOCK_AS_FALLBACK:
@@ -163,12 +167,13 @@ class RunningMock:
                 await request.receive()
             finally:
                 # A client that leaves cancels this task.
-                route = self._routing.reserved_route(request, client_request)
                 if not request.complete:
+                    self._routing.record(client_request, request)
                     self.registry.record(request, "the client left before its whole body had arrived")
             if not request.complete:
                 return CloseConnection()
-            mock, route = self._answering_mock(request, client_request, route)
+            mock, route = self._answering_mock(request, client_request)
+            mock._routing.record(client_request, request)
             record = mock.registry.match(request, route)
             reply = await mock._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
@@ -189,24 +194,24 @@ class RunningMock:
     def _has_reply(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
         """Return whether this mock, or one around it, has a reply left for `request`."""
         return self.registry.has_reply(request) or any(
-            mock._routing.reserved_route(request, client_request) is not None or mock.registry.has_reply(request)
-            for mock in self._outer_mocks(client_request)
+            mock.registry.has_reply(request) for mock in self._outer_mocks(client_request)
         )
 
     def _answering_mock(
-        self, request: AiointerceptRequest, client_request: OutgoingRequest | None, route: Route | None
+        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
     ) -> "tuple[RunningMock, Route | None]":
         """Return the innermost mock with a reply left for `request`, or else this one, which reports it.
 
-        `route` was reserved in this mock before. With the mock comes the route that is reserved in it, if any.
+        With the mock comes the route that is reserved in it, if any.
         """
+        route = self._routing.reserve(client_request)
         outer_mocks = list(self._outer_mocks(client_request)) if route is None else []
         if not outer_mocks:
             return self, route
         if (route := self.registry.reserve(request)) is not None:
             return self, route
         for mock in outer_mocks:
-            route = mock._routing.reserved_route(request, client_request) or mock.registry.reserve(request)
+            route = mock._routing.reserve(client_request) or mock.registry.reserve(request)
             if route is not None:
                 return mock, route
         return self, None

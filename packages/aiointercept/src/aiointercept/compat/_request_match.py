@@ -9,8 +9,8 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 from aiohttp import ClientResponse, RequestInfo, StreamReader
-from aiohttp.base_protocol import BaseProtocol
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -86,7 +86,7 @@ def _build_response(url: URL, result: CallbackResult, request_headers: Any) -> C
     phrases = {status.value: status.phrase for status in HTTPStatus}
     response.status, response.reason = result.status, result.reason or phrases.get(result.status, "")
     body: Any = result.body if result.payload is None else json.dumps(result.payload)
-    response.content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    response.content = StreamReader(aiohttp.base_protocol.BaseProtocol(loop), 2**16, loop=loop)
     response.content.feed_data(body.encode() if isinstance(body, str) else body)
     response.content.feed_eof()
     return response  # type: ignore[no-any-return]

@@ -45,46 +45,48 @@ class AioresponsesRouting:
 
     def destination(self, request: OutgoingRequest) -> Destination:
         """Return where `request` is sent: to the mock, unless it is let out."""
-        url = request.url
-        if str(normalize_url(url)).startswith(self._passthrough) or str(url).startswith(self._passthrough):
+        if self._is_excepted(request.url):
             return Destination.UNDECIDED
-        call = self._reserve(request)
-        is_let_out = call.route is None and self._recorder.passthrough_unmatched
-        is_covered = call.route is not None or self._registry.covers(call.key[1])
-        if is_covered or is_let_out:
-            self._record(call)
-        if is_let_out:
+        call = self._pending.get(request)
+        if call is not None and call.route is not None:
+            return Destination.MOCK
+        if call is not None and self._recorder.passthrough_unmatched:
             return Destination.UNDECIDED
-        call.attach_body(b"")
+        is_covered = self._registry.covers(normalize_url(request.url))
         return Destination.MOCK if is_covered else Destination.MOCK_AS_FALLBACK
 
-    def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
-        """Record the call behind a received `request`, and return the route that was reserved for it."""
-        call = self.pending_call(client_request)
-        if call is None:
+    def reserve(self, client_request: OutgoingRequest | None) -> Route | None:
+        """Return the route that is reserved for a call: the first time, its reply is consumed."""
+        if client_request is None or self._is_excepted(client_request.url):
             return None
-        self._record(call)
-        call.attach_body(request.captured_body or b"")
-        return call.route
-
-    def pending_call(self, client_request: OutgoingRequest | None) -> PendingCall | None:
-        """Return the call behind a received request, `None` if the client is not known."""
-        return self._pending.get(client_request) if client_request is not None else None
-
-    def _reserve(self, request: OutgoingRequest) -> PendingCall:
-        """Reserve the reply to a call, once, however often the destination is asked for."""
-        call = self._pending.get(request)
+        call = self._pending.get(client_request)
         if call is None:
-            call = self._pending[request] = PendingCall(request)
+            call = self._pending[client_request] = PendingCall(client_request)
             call.route = self._registry.reserve(PlainRequest(*call.key))
+            if call.route is not None:
+                call.attach_body(b"")
             overrides = self._overrides.get(call.route) if call.route is not None else None
             if overrides is not None and overrides.response_class is not None:
-                request.client_request.response_class = overrides.response_class
-        return call
+                client_request.client_request.response_class = overrides.response_class
+        return call.route
 
-    def _record(self, call: PendingCall) -> None:
+    def record(self, client_request: OutgoingRequest | None, request: AiointerceptRequest | None = None) -> None:
+        """Record a call, once, and keep what has arrived of its body."""
+        call = self.pending_call(client_request)
+        if call is None:
+            return
         # Calls are made in many threads.
         with self._registry.lock:
             if not call.is_recorded:
                 call.is_recorded = True
                 self._recorder.requests.setdefault(call.key, []).append(call.call)
+        if request is not None:
+            call.attach_body(request.captured_body or b"")
+
+    def pending_call(self, client_request: OutgoingRequest | None) -> PendingCall | None:
+        """Return the call behind a received request, `None` if the client is not known."""
+        return self._pending.get(client_request) if client_request is not None else None
+
+    def _is_excepted(self, url: URL) -> bool:
+        """Return whether `url` begins with an entry of `passthrough`."""
+        return str(normalize_url(url)).startswith(self._passthrough) or str(url).startswith(self._passthrough)
