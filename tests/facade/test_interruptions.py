@@ -17,13 +17,14 @@ from types import ModuleType
 import aiohttp
 import pytest
 from aiohttp import ClientSession, TCPConnector
-from line_counter import LineCounter, interrupt
+from line_counter import LineCounter, at_each_line, interrupt
 from support import fetch
 
 import aiointercept as facade
 import aiointercept_dns
 import aiointercept_server
 from aiointercept import aiointercept
+from aiointercept.compat import aioresponses
 from aiointercept_server._thread import SERVER_THREAD
 
 # By default nothing of aiointercept_dns runs.
@@ -87,7 +88,7 @@ def _nothing_is_left(monkeypatch):
     wait_for_listeners(before)
 
 
-def at_each_line(
+def mocks_at_each_line(
     run: Callable[[aiointercept], object],
     action: Callable[[], None],
     package: ModuleType = facade,
@@ -132,7 +133,7 @@ USES = pytest.mark.parametrize("use", [block, start_and_stop])
 @LINES_OF
 def test_stop_removes_whatever_an_interrupt_has_left(use, package, external):
     before = open_listeners()
-    for mocks in at_each_line(use, interrupt, package, external=external):
+    for mocks in mocks_at_each_line(use, interrupt, package, external=external):
         mocks[0].stop()
         assert not is_patched()
         wait_for_listeners(before)
@@ -144,9 +145,24 @@ def test_stop_removes_whatever_an_interrupt_has_left(use, package, external):
 @pytest.mark.filterwarnings("ignore:coroutine 'aiointercept.stop' was never awaited")
 @USES
 async def test_stop_removes_whatever_an_interrupt_has_left_in_a_loop(use):
-    for mocks in at_each_line(use, interrupt):
+    for mocks in mocks_at_each_line(use, interrupt):
         await mocks[0].stop()
         assert not is_patched()
+
+
+def test_stop_removes_whatever_an_interrupt_has_left_of_a_mock_of_compat():
+    def use() -> None:
+        mocks.append(aioresponses())
+        with mocks[0]:
+            pass
+
+    mocks: list[aioresponses] = []
+    before = open_listeners()
+    for _ in at_each_line(facade, use, interrupt):
+        if mocks:
+            mocks.pop().stop()
+        assert not is_patched()
+        wait_for_listeners(before)
 
 
 @UNBOUND
@@ -155,7 +171,7 @@ async def test_stop_removes_whatever_an_interrupt_has_left_in_a_loop(use):
 def test_the_collection_of_the_mock_removes_whatever_an_interrupt_has_left(use, package, external):
     collected = 0
     before = open_listeners()
-    for mocks in at_each_line(use, interrupt, package, external=external):
+    for mocks in mocks_at_each_line(use, interrupt, package, external=external):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
@@ -181,7 +197,7 @@ def test_another_mock_may_be_used_and_collected_at_any_point(use):
         next(suspended)
         del suspended
 
-    for _ in at_each_line(use, other):
+    for _ in mocks_at_each_line(use, other):
         assert not is_patched()
 
 
@@ -242,6 +258,21 @@ async def test_a_mock_that_is_collected_before_it_is_stopped_stops_and_warns(ext
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gc.collect()
+
+
+async def test_a_mock_of_compat_that_is_collected_before_it_is_stopped_stops_and_warns():
+    m = aioresponses()
+    m.start()
+    m.get("http://api.example/", body="x")
+    assert (await fetch("http://api.example/")).text == "x"
+    assert is_patched()
+    name = repr(m)
+    with pytest.warns(ResourceWarning) as caught:
+        del m
+    assert [str(warning.message) for warning in caught] == [
+        f"{name} was collected before it was stopped: use a with block, or call stop()"
+    ]
+    assert not is_patched()
 
 
 COLLECTED = """

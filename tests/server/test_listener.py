@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from line_counter import at_each_line, interrupt
 from mock_server import Mock, Wire, connect, eventually
 from support import fetch
 
-import aiointercept_server
-from aiointercept_core import CloseConnection, Reply, Response
+from aiointercept_core import CloseConnection, Reply
 from aiointercept_server import AiointerceptRequest, Listener, ignore_retries, is_served_here, read_body_first
 from aiointercept_server._protocol import Server
 from aiointercept_server._thread import SERVER_THREAD, ServerThread
@@ -479,56 +477,6 @@ async def test_an_interrupted_start_of_the_thread_leaves_none(monkeypatch: pytes
     assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "served"), loop).result(5) == "served"
     server_thread.stop()
     assert loop.is_closed()
-
-
-# What has no port and no thread yet is left to its own destructor.
-UNUSED = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
-
-@UNUSED
-def test_an_interrupt_at_any_point_of_starting_the_thread_leaves_none():
-    before = set(threading.enumerate())
-    server_threads = [ServerThread()]
-
-    def start() -> None:
-        server_threads[-1].loop()
-
-    for _ in at_each_line(aiointercept_server, start, interrupt):
-        loop = server_threads[-1].loop()
-        assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "served"), loop).result(5) == "served"
-        server_threads[-1].stop()
-        for thread in set(threading.enumerate()) - before:
-            thread.join(5)
-            assert not thread.is_alive()
-        server_threads.append(ServerThread())
-    server_threads[-1].stop()
-    # The loops without a thread.
-    gc.collect()
-
-
-@UNUSED
-def test_an_interrupt_at_any_point_leaves_no_port_that_a_later_close_does_not_close():
-    async def answer(_: object) -> Response:
-        return Response()
-
-    def use() -> None:
-        listeners.append(Listener(answer, https=True))
-        listeners[-1].address("http", socket.AF_INET6)
-        listeners[-1].close_soon(lambda: None)
-
-    listeners: list[Listener] = []
-    before = set(SERVER_THREAD.listeners)
-    for _ in at_each_line(aiointercept_server, use, interrupt):
-        addresses = [address for listener in listeners for address in listener.addresses()]
-        for listener in listeners:
-            listener.close().result(2)
-        listeners.clear()
-        # A listener whose constructor was interrupted closes itself.
-        deadline = time.monotonic() + 2
-        while set(SERVER_THREAD.listeners) - before:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        assert all(is_refused(*address) for address in addresses)
 
 
 async def test_is_served_here():

@@ -38,7 +38,8 @@ class AioresponsesRouting:
         overrides: Mapping[Route, ReplyOverrides],
     ) -> None:
         self._registry = registry
-        self._recorder = recorder
+        # Weak, so that a mock that nothing else refers to is collected, which stops it.
+        self._recorder = weakref.ref(recorder)
         self._passthrough = tuple(passthrough)
         self._overrides = overrides
         self._pending: weakref.WeakKeyDictionary[OutgoingRequest, PendingCall] = weakref.WeakKeyDictionary()
@@ -49,7 +50,8 @@ class AioresponsesRouting:
         if str(normalize_url(url)).startswith(self._passthrough) or str(url).startswith(self._passthrough):
             return Destination.UNDECIDED
         call = self._reserve(request)
-        is_let_out = call.route is None and self._recorder.passthrough_unmatched
+        recorder = self._recorder()
+        is_let_out = call.route is None and recorder is not None and recorder.passthrough_unmatched
         is_covered = call.route is not None or self._registry.covers(call.key[1])
         if is_covered or is_let_out:
             self._record(call)
@@ -83,8 +85,9 @@ class AioresponsesRouting:
         return call
 
     def _record(self, call: PendingCall) -> None:
+        recorder = self._recorder()
         # Calls are made in many threads.
         with self._registry.lock:
-            if not call.is_recorded:
+            if recorder is not None and not call.is_recorded:
                 call.is_recorded = True
-                self._recorder.requests.setdefault(call.key, []).append(call.call)
+                recorder.requests.setdefault(call.key, []).append(call.call)
