@@ -7,7 +7,8 @@ Nothing here opens a socket, starts a thread or an event loop, or imports an HTT
 from ._assertions import CallAssertions
 from ._content_coding import decode_body
 from ._journal import Journal, Record, RequestLog
-from ._matchers import Difference, ExactURL, Matcher, URLPattern
+from ._matchers import Difference, ExactURL, Matcher, URLPattern, build_matcher
+from ._matching import Matching
 from ._registry import Registry, RegistryRules
 from ._replies import (
     Body,
@@ -39,6 +40,7 @@ __all__ = [
     "ExactURL",
     "Journal",
     "Matcher",
+    "Matching",
     "MethodShortcuts",
     "Origin",
     "PlainRequest",
@@ -55,6 +57,7 @@ __all__ = [
     "URLPattern",
     "Upgrade",
     "UpgradedConnection",
+    "build_matcher",
     "decode_body",
     "error_response",
     "format_error",

@@ -90,7 +90,7 @@ class Journal(Generic[R]):
         self.requests: RequestLog[R] = RequestLog()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Have `listener` called after each recorded request, and return a function that ends this.
+        """Have `listener` called after each recorded request and by `notify`; return a function that ends this.
 
         It is called on any thread and with the lock of the registry held: it must neither wait nor raise.
         """
@@ -99,11 +99,6 @@ class Journal(Generic[R]):
 
     def append(self, record: Record[R]) -> None:
         """Add `record`; the caller holds the lock of the registry."""
-        self._add(record)
-        for listener in self._listeners[:]:
-            listener()
-
-    def _add(self, record: Record[R]) -> None:
         self.records.append(record)
         # The key is normalised already.
         requests = dict.get(self.requests, record.key)
@@ -112,3 +107,9 @@ class Journal(Generic[R]):
             self.requests[record.key] = [record.request]
         else:
             requests.append(record.request)
+        self.notify()
+
+    def notify(self) -> None:
+        """Call the listeners."""
+        for listener in self._listeners[:]:
+            listener()

@@ -4,5 +4,6 @@ from aiointercept_core import CallbackResult, Route
 from aiointercept_server import AiointerceptRequest
 
 from ._aiointercept import aiointercept
+from ._warnings import AiointerceptWarning
 
-__all__ = ["AiointerceptRequest", "CallbackResult", "Route", "aiointercept"]
+__all__ = ["AiointerceptRequest", "AiointerceptWarning", "CallbackResult", "Route", "aiointercept"]

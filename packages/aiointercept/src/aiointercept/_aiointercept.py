@@ -1,7 +1,7 @@
 """The facade: `aiointercept`, its life cycle and what tests call on it."""
 
 import copy
-import logging
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from yarl import URL, Query
 
 from aiointercept_core import BodySource, CallAssertions, Journal, MethodShortcuts, Registry, Route, format_error
-from aiointercept_dns import Passthrough, is_ip_address
+from aiointercept_dns import Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
 from ._callbacks import CallbackRunner
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
-from ._policies import DefaultReplies, DefaultRouting
+from ._policies import DefaultReplies, DefaultRouting, keep_error
 from ._pytest_bridge import ini_option, notify_started
 from ._running import RunningMock
+from ._waiting import wait_for_requests
+from ._warnings import warn_user
 
 if TYPE_CHECKING:
     from typing import Never
 
 __all__ = ["aiointercept"]
-
-logger = logging.getLogger("aiointercept")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,7 +39,8 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
     `passthrough`. With `passthrough_unmatched`, unmatched requests of these clients are forwarded to the real network.
     With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. Of
     nested mocks, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
-    receives the mock when this is used as a decorator.
+    receives the mock when this is used as a decorator. An unmatched request gets a closed connection, or a reply with
+    `unmatched_status` and the explanation as text.
 
     When the block is left without an exception, the errors of callbacks are raised, unless `raise_callback_errors` is
     false; with `assert_all_called`, an unused route is an `AssertionError`; with `assert_all_matched`, so is an
@@ -61,6 +62,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         param: str | None = None,
         *,
         mock_ip_addresses: bool = False,
+        unmatched_status: int | None = None,
         raise_callback_errors: bool | None = None,
         assert_all_called: bool | None = None,
         assert_all_matched: bool | None = None,
@@ -85,6 +87,9 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         self._passthrough_unmatched = passthrough_unmatched
         self._mock_ip_addresses = mock_ip_addresses
         self._param = param
+        self._unmatched_status = _check_unmatched_status(
+            ini_option("unmatched_status", None) if unmatched_status is None else unmatched_status
+        )
         self._raise_callback_errors = _or_default(raise_callback_errors, ini_option("raise_callback_errors", True))
         self._assert_all_called = _or_default(assert_all_called, ini_option("assert_all_called", False))
         self._assert_all_matched = _or_default(assert_all_matched, ini_option("assert_all_matched", False))
@@ -114,13 +119,15 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         """
         errors: list[BaseException] = []
         callbacks = CallbackRunner(running_loop(), errors)
-        registry: Registry[AiointerceptRequest] = Registry(callback_context=callbacks.context)
+        registry: Registry[AiointerceptRequest] = Registry(
+            callback_context=callbacks.context, on_error=functools.partial(keep_error, errors)
+        )
         running = RunningMock(
             registry,
             callbacks,
             errors,
             routing=DefaultRouting(registry, self._passthrough, mock_ip_addresses=self._mock_ip_addresses),
-            replies=DefaultReplies(registry, errors),
+            replies=DefaultReplies(registry, errors, unmatched_status=self._unmatched_status),
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
@@ -310,7 +317,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             **unknown,
         )
         if route.url is not None:
-            self._warn_of_ip_address(route.url)
+            self._warn_if_unreachable(route.url)
         return route
 
     @property
@@ -319,6 +326,23 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         return self._registry.routes
 
     # Assertions and recorded requests: see `CallAssertions`.
+
+    async def wait_for_requests(
+        self,
+        count: int = 1,
+        url: str | URL | re.Pattern[str] | None = None,
+        method: str | None = None,
+        timeout: float | None = 1.0,
+    ) -> list[AiointerceptRequest]:
+        """Wait until `count` requests were received, those before this call included, and return all of them.
+
+        With `url` or `method`, only requests for these count. Raises `AssertionError` after `timeout` seconds, `None`
+        for no limit, and at the end of the block.
+        """
+        running = self._running
+        return await wait_for_requests(
+            self.journal, count, url, method, timeout, lambda: running is None or running.is_closed
+        )
 
     @property
     def journal(self) -> Journal[AiointerceptRequest]:
@@ -350,14 +374,27 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             raise RuntimeError("the mock is not started yet: use `async with`, `with` or start()")
         return address
 
-    def _warn_of_ip_address(self, url: URL) -> None:
-        if self._mock_ip_addresses or not is_ip_address(url.raw_host or ""):
+    def _warn_if_unreachable(self, url: URL) -> None:
+        """Warn of a registration whose requests cannot reach the mock."""
+        host, port = url.raw_host or "", url.port
+        if (host, port) == self._address():
             return
-        if (url.host, url.port) != self._address():
-            logger.warning(
-                "requests for %s will not reach the mock: bare IP addresses are not redirected; "
-                "use a host name, server_url or mock_ip_addresses=True",
-                url,
+        if not self._mock_external_urls:
+            if not (url.scheme == "http" and is_loopback(host) and port == self.server_port):
+                warn_user(
+                    f"requests for {url} will not reach the mock, because nothing is redirected without "
+                    f"mock_external_urls=True: pass it, or register {self.server_url}{url.raw_path} and send the "
+                    "requests there"
+                )
+        elif self._passthrough.matches(url):
+            warn_user(
+                f"requests for {url} will not reach the mock, because passthrough lets them out: remove the entry, or "
+                "do not register a reply"
+            )
+        elif is_ip_address(host) and not self._mock_ip_addresses:
+            warn_user(
+                f"requests for {url} will not reach the mock, because bare IP addresses are not redirected: use a host "
+                "name, server_url or mock_ip_addresses=True"
             )
 
     def _raise_failures(self, running: RunningMock, exc: BaseException | None = None, **options: bool | None) -> None:
@@ -382,3 +419,9 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
 
 def _or_default(option: bool | None, default: bool) -> bool:
     return default if option is None else option
+
+
+def _check_unmatched_status(status: int | None) -> int | None:
+    if status is None or 200 <= status <= 599:
+        return status
+    raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

@@ -8,12 +8,24 @@ import logging
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
-from aiointercept_core import Record, Registry, Reply, Route, error_response, format_error
+from aiointercept_core import (
+    CloseConnection,
+    Record,
+    Registry,
+    Reply,
+    Request,
+    Response,
+    Route,
+    error_response,
+    format_error,
+)
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
-__all__ = ["DefaultReplies", "DefaultRouting", "Destination", "ReplyPolicy", "RoutingPolicy"]
+__all__ = ["DefaultReplies", "DefaultRouting", "Destination", "ReplyPolicy", "RoutingPolicy", "keep_error"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -57,8 +69,8 @@ class ReplyPolicy(Protocol):
     ) -> Reply:
         """Return the reply to a `request` for which a user's function raised `error`."""
 
-    def unmatched_error(self, record: Record[AiointerceptRequest]) -> Exception:
-        """Return the exception that the caller of an unmatched request gets."""
+    def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+        """Return the reply to an unmatched request, and choose the exception that its caller gets, if any."""
 
 
 class DefaultRouting:
@@ -70,6 +82,7 @@ class DefaultRouting:
         self._registry = registry
         self._passthrough = passthrough
         self._mock_ip_addresses = mock_ip_addresses
+        self._told: set[URL] = set()
 
     def destination(self, request: OutgoingRequest) -> Destination:
         """Return where `request` is sent."""
@@ -77,6 +90,7 @@ class DefaultRouting:
         host = url.raw_host or ""
         is_ip = is_ip_address(host)
         if is_ip and not self._mock_ip_addresses:
+            self._tell_of_pattern(url)
             return Destination.UNDECIDED
         if self._passthrough.matches(url):
             return Destination.REAL_NETWORK
@@ -84,7 +98,21 @@ class DefaultRouting:
         is_local = is_loopback(host)
         if self._registry.covers_origin(url) if is_local else self._registry.covers(url):
             return Destination.MOCK
-        return Destination.UNDECIDED if is_local or is_ip else Destination.MOCK_AS_FALLBACK
+        if is_local or is_ip:
+            self._tell_of_pattern(url)
+            return Destination.UNDECIDED
+        return Destination.MOCK_AS_FALLBACK
+
+    def _tell_of_pattern(self, url: URL) -> None:
+        """Log, once for each URL, that a pattern matches a request which is not redirected."""
+        if url not in self._told and not self._registry.covers_origin(url) and self._registry.covers(url):
+            self._told.add(url)
+            logger.warning(
+                "the request for %s is not redirected, although a pattern matches its URL: loopback and bare IP "
+                "addresses are redirected only where a URL of the same origin is registered exactly, IP addresses "
+                "only with mock_ip_addresses=True",
+                url,
+            )
 
     def reserve(self, client_request: OutgoingRequest | None) -> Route | None:
         """Return `None`: no route is reserved."""
@@ -97,9 +125,16 @@ class DefaultRouting:
 class DefaultReplies:
     """Reply with status 500 to an error in a user's function, and keep the error for the end of the block."""
 
-    def __init__(self, registry: Registry[AiointerceptRequest], errors: list[BaseException]) -> None:
+    def __init__(
+        self,
+        registry: Registry[AiointerceptRequest],
+        errors: list[BaseException],
+        *,
+        unmatched_status: int | None = None,
+    ) -> None:
         self._registry = registry
         self._errors = errors
+        self._unmatched_status = unmatched_status
 
     async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         """Return the reply of the record's route."""
@@ -109,10 +144,21 @@ class DefaultReplies:
         self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
     ) -> Reply:
         """Keep and log `error`, and return a reply that reports it."""
-        self._errors.append(error)
-        logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))
+        keep_error(self._errors, error, request)
         return error_response(error)
 
-    def unmatched_error(self, record: Record[AiointerceptRequest]) -> Exception:
-        """Return a `ServerDisconnectedError` with the explanation."""
-        return ServerDisconnectedError(record.explanation)
+    def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+        """Close the connection, or return a reply with `unmatched_status`; either tells the explanation."""
+        if self._unmatched_status is not None:
+            headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})
+            body = f"{record.explanation}\n".encode("utf-8", "backslashreplace")
+            return Response(self._unmatched_status, None, CIMultiDictProxy(headers), body)
+        if client_request is not None:
+            client_request.set_exception(ServerDisconnectedError(record.explanation))
+        return CloseConnection(record.explanation)
+
+
+def keep_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
+    """Keep the error of a user's function for the end of the block, and log it."""
+    errors.append(error)
+    logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
 __all__ = ["PytestRun", "ReportedMock", "ini_option", "notify_started"]
+
+D = TypeVar("D")
 
 _PLUGIN = "aiointercept_pytest"
 
@@ -23,14 +25,14 @@ class ReportedMock(Protocol):
 class PytestRun(Protocol):
     """What the plugin offers as `PYTEST_RUN`, where pytest has imported it."""
 
-    def ini_option(self, name: str) -> bool | None:
+    def ini_option(self, name: str) -> Any:
         """Return the option `name` of pytest's configuration, `None` outside of a pytest run."""
 
     def notify_started(self, mock: ReportedMock) -> None:
         """Remember `mock` for the report of the running test."""
 
 
-def ini_option(name: str, default: bool) -> bool:
+def ini_option(name: str, default: D) -> D:
     """Return the option `name` of pytest's configuration."""
     run = _pytest_run()
     option = run.ini_option(name) if run is not None else None

@@ -18,6 +18,7 @@ from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_c
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
+from ._nesting import NestedSearch
 from ._own_ports import OwnPortError, refuse_own_port
 from ._policies import Destination, ReplyPolicy, RoutingPolicy
 from ._running_mocks import RunningMocks
@@ -29,6 +30,7 @@ logger = logging.getLogger("aiointercept")
 # Bound once, because tests replace the functions of `time`; a partial, because clock patchers search modules for them.
 _clock = functools.partial(time.perf_counter)
 
+_FORWARDED = "forwarded to the real network"
 _STOPPED = "the mock was stopped while the request waited for its reply"
 
 
@@ -59,7 +61,7 @@ class RunningMock:
         self.closing: CloseHandle
         self.address: tuple[str, int] | None = None
         self._callbacks = callbacks
-        self._routing = routing
+        self.routing = routing
         self._replies = replies
         self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
@@ -100,6 +102,7 @@ class RunningMock:
         cleanup = self._upstream.close if self._upstream is not None else None
         self.closing = CloseHandle(self._listener, cleanup, self._release)
         self.is_closed = True
+        self.registry.journal.notify()
 
     def close_collected(self, mock: object) -> None:
         """Close this, and warn that `mock`, which is being collected, was not stopped."""
@@ -131,10 +134,10 @@ class RunningMock:
         if self.address is not None and (url.raw_host, url.port) == self.address:
             # Redirected to where it is sent anyway: so its caller is known, and its retries are recognised exactly.
             return Address(*self.address)
-        route = self._routing.reserve(request)
-        destination = self._routing.destination(request)
+        route = self.routing.reserve(request)
+        destination = self.routing.destination(request)
         if route is not None or destination is Destination.UNDECIDED:
-            self._routing.record(request)
+            self.routing.record(request)
         match destination:
             case Destination.MOCK:
                 return Address(*self._listener.address(url.scheme, request.family))
@@ -169,8 +172,11 @@ class RunningMock:
     async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
         """Return the reply to `request`, of which only the head has arrived, and record both."""
         received = _clock()
-        if self._forwards(request, client_request) and not self._has_reply(request, client_request):
-            record = self.registry.record(request, "forwarded to the real network")
+        search: NestedSearch[RunningMock] | None = None
+        if self._forwards(request, client_request):
+            search = self._search(request, client_request)
+        if search is not None and not search.needs_body() and not search.has_reply():
+            record = self.registry.record(request, _FORWARDED)
             reply = await self._forward(record, client_request, None if request.complete else request.stream())
         else:
             try:
@@ -178,13 +184,16 @@ class RunningMock:
             finally:
                 # A client that leaves cancels this task.
                 if not request.complete:
-                    self._routing.record(client_request, request)
+                    self.routing.record(client_request, request)
                     self.registry.record(request, "the client left before its whole body had arrived")
             if not request.complete:
                 return CloseConnection()
-            mock, route = self._answering_mock(request, client_request)
-            mock._routing.record(client_request, request)
-            record = mock.registry.match(request, route)
+            search = search or self._search(request, client_request)
+            mock, matching, route = search.answering_mock()
+            mock.routing.record(client_request, request)
+            record = mock.registry.match(matching, route)
+            if record.unmatched:
+                record.explanation = f"{record.explanation}{search.explain_outer()}"
             reply = await mock._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
         record.seconds = _clock() - received
@@ -195,36 +204,16 @@ class RunningMock:
         if client_request is None:
             return
         for mock in RUNNING_MOCKS.around(self):
-            destination = mock._routing.destination(client_request) if mock._redirection is not None else None
+            destination = mock.routing.destination(client_request) if mock._redirection is not None else None
             if destination is Destination.REAL_NETWORK:
                 return
             if destination is Destination.MOCK:
                 yield mock
 
-    def _has_reply(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
-        """Return whether this mock, or one around it, has a reply left for `request`."""
-        return self.registry.has_reply(request) or any(
-            mock.registry.has_reply(request) for mock in self._outer_mocks(client_request)
-        )
-
-    def _answering_mock(
+    def _search(
         self, request: AiointerceptRequest, client_request: OutgoingRequest | None
-    ) -> "tuple[RunningMock, Route | None]":
-        """Return the innermost mock with a reply left for `request`, or else this one, which reports it.
-
-        With the mock comes the route that is reserved in it, if any.
-        """
-        route = self._routing.reserve(client_request)
-        outer_mocks = list(self._outer_mocks(client_request)) if route is None else []
-        if not outer_mocks:
-            return self, route
-        if (route := self.registry.reserve(request)) is not None:
-            return self, route
-        for mock in outer_mocks:
-            route = mock._routing.reserve(client_request) or mock.registry.reserve(request)
-            if route is not None:
-                return mock, route
-        return self, None
+    ) -> "NestedSearch[RunningMock]":
+        return NestedSearch([self, *self._outer_mocks(client_request)], request, client_request)
 
     async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         request = record.request
@@ -249,17 +238,15 @@ class RunningMock:
     ) -> Reply:
         request = record.request
         if self._forwards(request, client_request):
-            # A reply was left when the head arrived, and another request used it before the body had arrived.
+            # The body was needed, or another request used the last reply before the body had arrived.
+            record.unmatched = False
+            record.explanation = _FORWARDED
             return await self._forward(record, client_request, request.encoded_body)
         return self._report_unmatched(record, client_request)
 
-    def _report_unmatched(
-        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
-    ) -> CloseConnection:
+    def _report_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         logger.warning("%s", record.explanation)
-        if client_request is not None:
-            client_request.set_exception(self._replies.unmatched_error(record))
-        return CloseConnection(record.explanation)
+        return self._replies.reply_to_unmatched(record, client_request)
 
     async def _keep_errors(self, reply: Stream, client_request: OutgoingRequest | None) -> AsyncIterator[bytes]:
         """Yield the chunks of `reply` and keep an error in them."""

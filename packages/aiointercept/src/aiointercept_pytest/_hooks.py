@@ -36,6 +36,8 @@ def pytest_addoption(parser: "pytest.Parser") -> None:
     """Add the ini options."""
     for name in CHECKS:
         parser.addini(f"{MARKER}_{name}", _HELP[name], type="bool", default=name == "raise_callback_errors")
+    help_text = "answer unmatched requests with this status instead of closing the connection"
+    parser.addini(f"{MARKER}_unmatched_status", help_text, default="")
 
 
 def pytest_configure(config: "pytest.Config") -> None:
@@ -43,7 +45,18 @@ def pytest_configure(config: "pytest.Config") -> None:
     config.addinivalue_line(
         "markers", f"{MARKER}(**options): arguments of the mock that the aiointercept fixtures give to this test"
     )
-    PYTEST_RUN.configure({name: config.getini(f"{MARKER}_{name}") for name in CHECKS})
+    options = {name: config.getini(f"{MARKER}_{name}") for name in CHECKS}
+    PYTEST_RUN.configure({**options, "unmatched_status": _unmatched_status(config)})
+
+
+def _unmatched_status(config: "pytest.Config") -> int | None:
+    name = f"{MARKER}_unmatched_status"
+    value = config.getini(name)
+    if not value:
+        return None
+    if not value.isdecimal() or not 200 <= int(value) <= 599:
+        raise pytest.UsageError(f"{name} must be a status from 200 to 599, got {value!r}; for example 501")
+    return int(value)
 
 
 def pytest_unconfigure() -> None:

@@ -2,7 +2,7 @@
 
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiointercept._pytest_bridge import ReportedMock
@@ -17,11 +17,11 @@ class _PytestRun:
     """The pytest run of this process; a run may be nested in a test of another run."""
 
     def __init__(self) -> None:
-        self._options: list[dict[str, bool]] = []
+        self._options: list[dict[str, Any]] = []
         self._started: deque[ReportedMock] = deque(maxlen=_MAX_STARTED)
         self._earlier: list[weakref.ref[ReportedMock]] = []
 
-    def configure(self, options: dict[str, bool]) -> None:
+    def configure(self, options: dict[str, Any]) -> None:
         """Begin a run with the options of its configuration."""
         self._options.append(options)
 
@@ -30,9 +30,9 @@ class _PytestRun:
         if self._options:
             self._options.pop()
 
-    def ini_option(self, name: str) -> bool | None:
+    def ini_option(self, name: str) -> Any:
         """Return the option `name`, `None` outside of a run."""
-        return self._options[-1][name] if self._options else None
+        return self._options[-1].get(name) if self._options else None
 
     def notify_started(self, mock: "ReportedMock") -> None:
         """Keep `mock` for the report of the running test."""

@@ -85,10 +85,14 @@ class AioresponsesReplies:
         """Have `error` raised at the caller."""
         return _raise_at_caller(error, client_request)
 
-    def unmatched_error(self, record: Record[AiointerceptRequest]) -> Exception:
-        """Return the exception of aioresponses, with the explanation."""
+    def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+        """Have the exception of aioresponses raised at the caller, with the explanation."""
         method, url = record.key
-        return ClientConnectionError(f"Connection refused: {method} {normalize_url(url)}: {record.explanation}")
+        if client_request is not None:
+            client_request.set_exception(
+                ClientConnectionError(f"Connection refused: {method} {normalize_url(url)}: {record.explanation}")
+            )
+        return CloseConnection(record.explanation)
 
     async def _call_back(
         self, callback: Callable[..., Any], request: AiointerceptRequest, client_request: OutgoingRequest | None

@@ -1,0 +1,66 @@
+"""Nested mocks: which of several running mocks answers a request."""
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from aiointercept_core import Matching, Registry, Route
+from aiointercept_dns import OutgoingRequest
+from aiointercept_server import AiointerceptRequest
+
+from ._policies import RoutingPolicy
+
+__all__ = ["NestedSearch"]
+
+
+class Answering(Protocol):
+    """A running mock, as far as the search needs it."""
+
+    @property
+    def registry(self) -> Registry[AiointerceptRequest]: ...
+    @property
+    def routing(self) -> RoutingPolicy: ...
+
+
+M = TypeVar("M", bound=Answering)
+
+
+class NestedSearch(Generic[M]):
+    """The search for the mock that answers one request, from the innermost mock to the outermost.
+
+    Each condition of a route is evaluated once, however often the search is asked.
+    """
+
+    def __init__(
+        self, mocks: Sequence[M], request: AiointerceptRequest, client_request: OutgoingRequest | None
+    ) -> None:
+        self._client_request = client_request
+        self._searches = [(mock, mock.registry.matching(request)) for mock in mocks]
+
+    def needs_body(self) -> bool:
+        """Return whether the body of the request decides which route answers it."""
+        return any(mock.registry.needs_body(matching) for mock, matching in self._searches)
+
+    def has_reply(self) -> bool:
+        """Return whether a mock has a reply left."""
+        return any(mock.registry.has_reply(matching) for mock, matching in self._searches)
+
+    def answering_mock(self) -> tuple[M, Matching[AiointerceptRequest], Route | None]:
+        """Return the innermost mock with a reply left, or else the innermost one, which reports the request.
+
+        With it come the search in its registry and the route whose reply was consumed for the request, if any.
+        """
+        innermost, search = self._searches[0]
+        route = innermost.routing.reserve(self._client_request)
+        if route is not None or len(self._searches) == 1:
+            return innermost, search, route
+        for mock, matching in self._searches:
+            route = mock.routing.reserve(self._client_request) or mock.registry.reserve(matching)
+            if route is not None:
+                return mock, matching, route
+        return innermost, search, None
+
+    def explain_outer(self) -> str:
+        """Return what the mocks around the innermost one say of an unmatched request, as the end of a sentence."""
+        return "".join(
+            f"; in the mock around it: {mock.registry.explain(matching)}" for mock, matching in self._searches[1:]
+        )

@@ -1,0 +1,63 @@
+"""Waiting for requests that code in the background makes."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from yarl import URL
+
+from aiointercept_core import Journal, PlainRequest, build_matcher
+from aiointercept_server import AiointerceptRequest
+
+from ._cross_loop import call_threadsafe
+
+__all__ = ["wait_for_requests"]
+
+
+async def wait_for_requests(
+    journal: Journal[AiointerceptRequest],
+    count: int,
+    url: str | URL | re.Pattern[str] | None,
+    method: str | None,
+    timeout: float | None,
+    has_ended: Callable[[], bool],
+) -> list[AiointerceptRequest]:
+    """Return the recorded requests for `url` with `method`, `None` for any, once there are `count` of them.
+
+    Raises `AssertionError` after `timeout` seconds, or when the block of the mock has ended.
+    """
+    if count < 1:
+        raise ValueError(f"count must be a positive int, got {count!r}")
+    matcher = build_matcher(url) if url is not None else None
+
+    def received() -> list[AiointerceptRequest]:
+        return [
+            record.request
+            for record in list(journal.records)
+            if method is None or record.key[0] == method.upper()
+            if matcher is None or not list(matcher.differences(PlainRequest(*record.key)))
+        ]
+
+    changed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    unsubscribe = journal.subscribe(lambda: call_threadsafe(loop, changed.set))
+    reason = f"within {timeout:g} s" if timeout is not None else ""
+    try:
+        async with asyncio.timeout(timeout):
+            while len(found := received()) < count:
+                if has_ended():
+                    reason = "before the end of the block"
+                    raise TimeoutError
+                await changed.wait()
+                changed.clear()
+            return found
+    except TimeoutError:
+        wanted = f"{count} request{'s' if count > 1 else ''}"
+        which = " ".join(str(part) for part in (method and method.upper(), matcher) if part is not None)
+        all_received = "; ".join(f"{record.key[0]} {record.key[1]}" for record in list(journal.records)[-5:]) or "none"
+        raise AssertionError(
+            f"expected {wanted}{f' {which}' if which else ''} {reason}, got {len(received())}; "
+            f"received last: {all_received}"
+        ) from None
+    finally:
+        unsubscribe()
