@@ -107,7 +107,8 @@ class Journal(Generic[R]):
             self.requests[record.key] = [record.request]
         else:
             requests.append(record.request)
-        self.notify()
+        if self._listeners:
+            self.notify()
 
     def notify(self) -> None:
         """Call the listeners."""

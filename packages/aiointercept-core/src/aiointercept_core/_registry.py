@@ -7,8 +7,8 @@ thread of a server while a test registers and asserts on its own.
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,6 +39,7 @@ __all__ = ["Registry", "RegistryRules"]
 logger = logging.getLogger("aiointercept")
 
 R = TypeVar("R", bound=Request)
+T = TypeVar("T")
 Q = TypeVar("Q", bound=Request)
 
 _NAMED = 20
@@ -221,8 +222,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
 
     def has_reply(self, request: Request | Matching[Any]) -> bool:
         """Return whether a reply is left for `request`, without consuming it."""
-        with self._found(self._matching(request)) as route:
-            return route is not None
+        return self._find(self._matching(request), lambda route: route is not None)
 
     def needs_body(self, request: Request | Matching[Any]) -> bool:
         """Return whether the body of `request`, of which the head has arrived, decides which route answers it."""
@@ -237,21 +237,26 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         if reserved is not None:
             with self._lock:
                 return self._record(matching, reserved)
-        explanation = None
-        while True:
-            with self._found(matching) as route:
-                if route is not None:
-                    route._count_calls(1)
-                    return self._record(matching, route)
-                if explanation is not None:
-                    return self._record(matching, None, explanation)
+        explanation: str | None = None
+
+        # The annotations are text: otherwise they would be evaluated for each request.
+        def consume(route: "Route[R] | None") -> "Record[R] | None":
+            if route is not None:
+                route._count_calls(1)
+            elif explanation is None:
+                return None
+            return self._record(matching, route, explanation)
+
+        # Conditions are evaluated for the explanation too, without the lock: a route may be added meanwhile.
+        while (record := self._find(matching, consume)) is None:
             explanation = self.explain(matching)
+        return record
 
     def explain(self, request: Request | Matching[Any]) -> str:
         """Return why no route answers `request`: the nearest routes and what differs."""
         matching = self._matching(request)
         with self._lock:
-            queues = list(self._table.queues(matching.key))
+            queues = self._table.queues(matching.key)
             near = list(self._table.near(matching.key, COMPARED))
             near_patterns = list(self._table.near_patterns(matching.key, COMPARED))
         return explain(matching, queues, near, near_patterns)
@@ -265,10 +270,13 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
 
     def reserve(self, request: Request | Matching[Any]) -> Route[R] | None:
         """Consume the reply to a request that has yet to arrive and return its route, to be passed to `match`."""
-        with self._found(self._matching(request)) as route:
+
+        def consume(route: "Route[R] | None") -> "Route[R] | None":
             if route is not None:
                 route._count_calls(1)
-        return route
+            return route
+
+        return self._find(self._matching(request), consume)
 
     def release(self, route: Route[R]) -> None:
         """Give back a reply of `route` that was consumed and not sent; it is the next one again."""
@@ -325,22 +333,24 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
     def _matching(self, request: Q | Matching[Q]) -> Matching[Q]:
         return request if isinstance(request, Matching) else self.matching(request)
 
-    @contextmanager
-    def _found(self, matching: Matching[Any]) -> Iterator[Route[R] | None]:
-        """Hold the lock, with the first route that matches and has a reply left. Conditions are evaluated before."""
+    def _find(self, matching: Matching[Any], use: Callable[[Route[R] | None], T]) -> T:
+        """Call `use` with the first route that matches and has a reply left, with the lock held.
+
+        Conditions are evaluated before, without the lock.
+        """
         while True:
             with self._lock:
                 queues = self._table.candidates(matching.key)
                 route = matching.choose(queues)
                 if not isinstance(route, Unknown):
-                    yield route
-                    return
+                    return use(route)
             matching.evaluate(queues)
 
     def _record(self, matching: Matching[R], route: Route[R] | None, explanation: str | None = None) -> Record[R]:
-        record = Record(matching.key, matching.request, route, explanation, unmatched=route is None)
         if route is not None:
             route.requests.append(matching.request)
+            explanation = None
+        record = Record(matching.key, matching.request, route, explanation, unmatched=route is None)
         self._journal.append(record)
         return record
 

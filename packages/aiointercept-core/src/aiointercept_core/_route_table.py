@@ -26,7 +26,7 @@ class RouteTable:
         self._allow_unreachable = allow_unreachable
         self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
         self._patterns: list[RouteQueue] = []
-        self._any_query = False
+        self._any_query = self._any_method = False
         self._count = 0
         self.origins: set[Origin] = set()
         self._urls: SimilarityIndex[list[RouteQueue]] = SimilarityIndex()
@@ -53,6 +53,7 @@ class RouteTable:
         queue.append(route, allow_unreachable=True)
         queues.append(queue)
         self._any_query = self._any_query or queue.any_query
+        self._any_method = self._any_method or queue.method == ANY_METHOD
         if route.url is None:
             self._patterns.append(queue)
         if len(queues) == 1:
@@ -85,19 +86,18 @@ class RouteTable:
             found.sort(key=self._order)
         return found
 
-    def queues(self, key: Key) -> Iterator[RouteQueue]:
-        """Yield the queues for a method and URL, and those for patterns, exhausted ones included."""
+    def queues(self, key: Key) -> list[RouteQueue]:
+        """Return the queues for a method and URL, and those for patterns, exhausted ones included."""
         method, url = key
-        yield from self._queues.get(key, ())
-        yield from self._queues.get((ANY_METHOD, url), ())
+        queues = list(self._queues.get(key, ()))
+        if self._any_method:
+            queues += self._queues.get((ANY_METHOD, url), ())
         if self._any_query and url.raw_query_string:
             bare = url.with_query(None)
-            for queue in chain(self._queues.get((method, bare), ()), self._queues.get((ANY_METHOD, bare), ())):
-                if queue.any_query:
-                    yield queue
-        for queue in self._patterns:
-            if queue.method in (method, ANY_METHOD):
-                yield queue
+            near = chain(self._queues.get((method, bare), ()), self._queues.get((ANY_METHOD, bare), ()))
+            queues += [queue for queue in near if queue.any_query]
+        queues += [queue for queue in self._patterns if queue.method in (method, ANY_METHOD)]
+        return queues
 
     def near(self, key: Key, count: int) -> Iterator[RouteQueue]:
         """Yield queues for the `count` URLs that resemble `key` most."""
