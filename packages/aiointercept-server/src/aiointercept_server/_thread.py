@@ -7,7 +7,9 @@ running loop costs a fraction of starting a thread.
 import asyncio
 import atexit
 import concurrent.futures
+import contextvars
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
@@ -60,9 +62,11 @@ class ServerThread:
 
     def _started_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            loop = server_loop()
+            # The loop keeps the context in which it is made, and from Python 3.14 on the thread may inherit one.
+            loop = contextvars.Context().run(server_loop)
+            new: dict[str, Any] = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
             try:
-                thread = threading.Thread(target=_run, args=(loop,), name="aiointercept-server", daemon=True)
+                thread = threading.Thread(target=_run, args=(loop,), name="aiointercept-server", daemon=True, **new)
                 thread.start()
                 self._loop, self._thread = loop, thread
             except Exception:
