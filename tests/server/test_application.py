@@ -223,11 +223,15 @@ async def test_mounted_as_a_part_of_another_application(registry: Registry):
 
 IN_DEVELOPMENT_MODE = """
 import asyncio
+import logging
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 from aiointercept_core import Registry
 from aiointercept_server import application
 from mock_server import Mock
+
+# asyncio logs slow callbacks, which on a busy machine may be any.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 async def use(url, registry, session):
     registry.post(f"{url}/", body="reply")

@@ -80,8 +80,11 @@ print("done")
 """
 
 FORK = """
-import asyncio, os, sys, warnings
+import asyncio, logging, os, sys, warnings
 from mock_server import Mock, connect
+
+# As above.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 # Since 3.12 a fork in a process with threads warns; here the server's thread must not matter to the child.
 warnings.simplefilter("ignore", DeprecationWarning)
