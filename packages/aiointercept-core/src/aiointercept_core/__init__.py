@@ -6,6 +6,7 @@ Nothing here opens a socket, starts a thread or an event loop, or imports an HTT
 
 from ._assertions import CallAssertions
 from ._content_coding import decode_body
+from ._faults import Fault
 from ._journal import Journal, Record, RequestLog
 from ._matchers import Difference, ExactURL, Matcher, URLPattern
 from ._registry import Registry, RegistryRules
@@ -15,6 +16,7 @@ from ._replies import (
     CallbackContext,
     CallbackResult,
     CloseConnection,
+    FaultReply,
     Reply,
     Response,
     Stream,
@@ -37,6 +39,8 @@ __all__ = [
     "CloseConnection",
     "Difference",
     "ExactURL",
+    "Fault",
+    "FaultReply",
     "Journal",
     "Matcher",
     "MethodShortcuts",
