@@ -13,8 +13,10 @@ from weakref import WeakSet
 
 from aiohttp import hdrs
 
-from aiointercept_core import CloseConnection, Reply
+from aiointercept_core import Reply
 
+from ._clock import sleep
+from ._faults import is_disconnect
 from ._handler import Answer
 from ._protocol import Connection
 from ._request import AiointerceptRequest
@@ -32,17 +34,22 @@ _Target: TypeAlias = tuple[object, ...]
 def ignore_retries(answer: Answer) -> Answer:
     """Return an answer function that does not ask `answer` about aiohttp's own retries.
 
-    A retry is received and its connection is closed, as that of the request before it was.
+    A retry is received and its connection is closed or reset, as that of the request before it was.
     """
     closes = _Closes()
 
     async def answer_first_attempt(request: AiointerceptRequest) -> Reply:
-        if closes.pop_retried(request):
+        retried = closes.pop_retried(request)
+        if retried is not None:
             await request.receive()
-            return CloseConnection()
+            return retried
         reply = await answer(request)
-        if isinstance(reply, CloseConnection):
-            closes.add(request)
+        if is_disconnect(reply):
+            # Waits itself: a retry comes after the delay, and what comes before is no retry.
+            if reply.delay:
+                await sleep(reply.delay)
+                reply = reply._replace(delay=0.0)
+            closes.add(request, reply)
         return reply
 
     return answer_first_attempt
@@ -50,12 +57,13 @@ def ignore_retries(answer: Answer) -> Answer:
 
 @dataclass(slots=True, eq=False)
 class _Close:
-    """A request whose connection was closed, and the connections that were open and unused at that time.
+    """A request whose connection was closed by `reply`, and the connections that were open and unused at that time.
 
     The references to connections are weak: they lead to the mock, and a timer refers to this.
     """
 
     target: _Target
+    reply: Reply
     unused: "WeakSet[Connection]"
     timer: asyncio.TimerHandle | None = None
 
@@ -66,8 +74,8 @@ class _Closes:
     def __init__(self) -> None:
         self._by_target: dict[_Target, list[_Close]] = {}
 
-    def add(self, request: AiointerceptRequest) -> None:
-        """Remember that the connection of `request` is closed instead of answered, if aiohttp would retry it."""
+    def add(self, request: AiointerceptRequest, reply: Reply) -> None:
+        """Remember that `reply` closes the connection of `request`, if aiohttp would retry it."""
         connection = request.protocol
         # A client that has left does not retry.
         if request.transport is None or not isinstance(connection, Connection) or connection.server is None:
@@ -76,20 +84,20 @@ class _Closes:
         headers = request.headers
         if request.method not in _IDEMPOTENT or hdrs.TRANSFER_ENCODING in headers or not _looks_like_aiohttp(headers):
             return
-        close = _Close(_target(request), WeakSet(connection.server.unused_connections()))
+        close = _Close(_target(request), reply, WeakSet(connection.server.unused_connections()))
         close.timer = asyncio.get_running_loop().call_later(_RETRY_WINDOW, self._forget, close)
         self._by_target.setdefault(close.target, []).append(close)
 
-    def pop_retried(self, request: AiointerceptRequest) -> bool:
-        """Tell whether `request` is the retry of one that was closed; each close has one retry."""
+    def pop_retried(self, request: AiointerceptRequest) -> Reply | None:
+        """Return the reply to the request of which `request` is the retry, if it is one; each close has one retry."""
         if not self._by_target:
-            return False
+            return None
         for close in self._by_target.get(_target(request), ()):
             # A connection that was waiting for its first request at that time belongs to another call.
             if request.protocol not in close.unused:
                 self._forget(close)
-                return True
-        return False
+                return close.reply
+        return None
 
     def _forget(self, close: _Close) -> None:
         if close.timer is not None:
