@@ -211,7 +211,7 @@ async def test_a_reset_does_not_overtake_what_a_busy_client_has_not_read(mock: M
 async def test_a_reset_waits_for_a_limited_time(
     mock: Mock, monkeypatch: pytest.MonkeyPatch, unacknowledged: int | None
 ):
-    monkeypatch.setattr(_faults, "_count_unacknowledged", lambda sock: unacknowledged)
+    monkeypatch.setattr(_faults, "_count_unacknowledged", lambda transport: unacknowledged)
     monkeypatch.setattr(_faults, "_CHECKS", 10)
     async with served(mock, FaultReply(Fault.RESET_IN_BODY, RESPONSE), "GET", warm=True) as ask:
         response = await ask()

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import struct
 import sys
-from typing import Any
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -18,7 +17,7 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
-__all__ = ["abort_with_reset", "corrupt_encoding", "is_disconnect", "response_of", "show_fault"]
+__all__ = ["abort_with_reset", "corrupt_encoding", "reply_to_retry", "response_of", "show_fault"]
 
 # Ended by an empty line as well: aiohttp's pure Python parser reads no line before that.
 _MALFORMED = b"this is not an HTTP status line\r\n\r\n"
@@ -35,12 +34,19 @@ _GRACE = 0.05
 _LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
-def is_disconnect(reply: Reply) -> bool:
-    """Tell whether the connection is closed or reset without a byte of a response, so that aiohttp may retry."""
-    if not isinstance(reply, FaultReply):
-        return isinstance(reply, CloseConnection)
-    fault = reply.fault
-    return not isinstance(fault, Fault) or not (fault.has_body or fault in (Fault.MALFORMED, Fault.HANG))
+def reply_to_retry(reply: Reply) -> Reply | None:
+    """Return what aiohttp's retry of a request that got `reply` gets; `None` if there is no retry.
+
+    It is not `reply` itself: that may refer to a test, by the traceback of an exception.
+    """
+    if isinstance(reply, FaultReply):
+        fault = reply.fault
+        if fault is Fault.RESET:
+            return FaultReply(fault)
+        if isinstance(fault, Fault) and (fault.has_body or fault in (Fault.MALFORMED, Fault.HANG)):
+            return None
+        return CloseConnection()
+    return CloseConnection() if isinstance(reply, CloseConnection) else None
 
 
 def response_of(reply: FaultReply) -> Response:
@@ -90,19 +96,20 @@ def abort_with_reset(transport: asyncio.Transport) -> None:
 
 async def _wait_until_sent(transport: asyncio.Transport) -> None:
     """Wait until the client's kernel has all that was written, for a limited time: a reset discards the rest."""
-    sock = transport.get_extra_info("socket")
     for _ in range(_CHECKS):
-        waiting = transport.get_write_buffer_size() or _count_unacknowledged(sock)
+        if transport.is_closing():
+            return
+        waiting = transport.get_write_buffer_size() or _count_unacknowledged(transport)
         if waiting is None:
             await sleep(_GRACE)
-            return
-        if not waiting or transport.is_closing():
+        if not waiting:
             return
         await sleep(_PAUSE)
 
 
-def _count_unacknowledged(sock: Any) -> int | None:
+def _count_unacknowledged(transport: asyncio.Transport) -> int | None:
     """Return how many bytes the client's kernel has not acknowledged yet; `None` if the system does not tell."""
-    if sys.platform != "linux":
+    sock = transport.get_extra_info("socket")
+    if sys.platform != "linux" or sock is None:
         return None
     return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
