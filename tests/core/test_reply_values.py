@@ -1,4 +1,4 @@
-"""Replies as values: decoding a body, an upgrade, and the reply that reports an error."""
+"""Replies as values: decoding a body, an upgrade, faults and delays, and the reply that reports an error."""
 
 import gzip
 import zlib
@@ -8,10 +8,15 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from aiointercept_core import (
+    CloseConnection,
     ExactURL,
+    Fault,
+    FaultReply,
     PlainRequest,
     Registry,
+    Response,
     Route,
+    Stream,
     Upgrade,
     decode_body,
     error_response,
@@ -74,6 +79,39 @@ async def test_an_upgrade_is_returned_as_it_is():
     connection = Connection(b"a", b"b")
     await reply.run(connection)
     assert connection.sent == [b"A", b"B"]
+
+
+@pytest.mark.parametrize("fault", [*Fault, TimeoutError("mine")], ids=str)
+async def test_a_fault_is_returned_as_it_is(fault):
+    reply = FaultReply(fault, delay=2.5)
+    registry = Registry()
+    registry.register(Route("GET", ExactURL(HERE), reply))
+    assert await registry.answer(PlainRequest("GET", HERE)) is reply
+    assert registry.call_count == 1
+
+
+@pytest.mark.parametrize("reply", [Response, Stream, CloseConnection, FaultReply, Upgrade])
+def test_the_last_field_of_each_reply_is_its_delay(reply):
+    assert reply._fields[-1] == "delay"
+    assert reply._field_defaults["delay"] == 0
+
+
+def test_what_is_known_of_a_fault():
+    def named(condition):
+        return {fault.name for fault in Fault if condition(fault)}
+
+    with_body = {"TRUNCATED", "RESET_IN_BODY", "CORRUPT_ENCODING"}
+    assert named(lambda fault: fault.has_body) == with_body
+    assert named(lambda fault: fault.is_sent_by_server) == {"DISCONNECT", "RESET", "MALFORMED", "HANG", *with_body}
+    assert named(lambda fault: fault.needs_https) == {"CERTIFICATE", "TLS"}
+
+
+def test_the_status_of_a_fault_is_that_of_the_head_it_sends():
+    response = Response(404, None, CIMultiDictProxy(CIMultiDict()), b"")
+    assert FaultReply(Fault.TRUNCATED, response).status == 404
+    assert FaultReply(Fault.CORRUPT_ENCODING).status == 200
+    assert FaultReply(Fault.RESET, response).status is None
+    assert FaultReply(TimeoutError(), response).status is None
 
 
 def test_the_reply_that_reports_an_error():

@@ -8,7 +8,9 @@ from unittest.mock import Mock as Fake
 
 import pytest
 from mock_server import Mock
+from yarl import URL as YarlURL
 
+from aiointercept_core import CloseConnection, ExactURL, Fault, FaultReply, Reply, Route
 from aiointercept_server import _clock
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n"
@@ -90,3 +92,27 @@ def test_also_where_the_server_is_imported_under_replaced_clocks(clock: Fake):
     assert abs(own["monotonic"]() - time.clock_gettime(time.CLOCK_MONOTONIC)) < 5
     assert abs(own["now"]() - time.clock_gettime(time.CLOCK_REALTIME)) < 5
     clock.assert_not_called()
+
+
+@pytest.mark.parametrize("reply", [CloseConnection(), FaultReply(Fault.MALFORMED)], ids=["close", "fault"])
+def test_a_delay_is_neither_skipped_nor_stopped(clock: Fake, reply: Reply):
+    mock = Mock()
+    mock.registry.register(Route("GET", ExactURL(YarlURL(URL)), reply._replace(delay=0.2)))
+    before = _clock.monotonic()
+    ask(mock)
+    assert 0.2 <= _clock.monotonic() - before < 5
+    mock.listener.close().result()
+    clock.assert_not_called()
+
+
+@pytest.mark.parametrize("library", ["freezegun", "time_machine"])
+def test_a_delay_under_a_library_that_replaces_the_clocks(library: str):
+    module = pytest.importorskip(library)
+    frozen = module.freeze_time if library == "freezegun" else module.travel
+    mock = Mock()
+    with frozen("2030-01-01"):
+        mock.registry.register(Route("GET", ExactURL(YarlURL(URL)), CloseConnection(delay=0.2)))
+        before = _clock.monotonic()
+        ask(mock)
+        assert 0.2 <= _clock.monotonic() - before < 5
+        mock.listener.close().result()

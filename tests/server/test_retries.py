@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import gc
 import urllib.request
+import weakref
 
 import aiohttp
 import pytest
 from aiohttp import web
-from mock_server import Mock, connect
+from mock_server import Mock, connect, eventually
 from support import fetch
+from yarl import URL as YarlURL
 
-from aiointercept_core import CloseConnection, Registry, Reply
+from aiointercept_core import CloseConnection, ExactURL, FaultReply, Registry, Reply, Route
 from aiointercept_server import AiointerceptRequest, Listener, _retries, application, ignore_retries, read_body_first
 
 RETRIED = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]
@@ -279,6 +282,27 @@ async def test_the_body_of_a_retry_is_received():
         listener.close().result(5)
     assert len(requests) == 1
     assert completed == [False, True]
+
+
+async def test_nothing_of_the_reply_is_kept_for_a_retry(mock: Mock):
+    """An exception refers to the frames of the test that raised it."""
+
+    class Mine(Exception):
+        pass
+
+    route = Route("GET", ExactURL(YarlURL(URL)), FaultReply(error := Mine()))
+    mock.registry.register(route)
+    kept = weakref.ref(error)
+    async with connect(mock.port) as wire:
+        await wire.send(LIKE_AIOHTTP)
+        assert await wire.rest() == b""
+    mock.registry.clear()
+    del route, error
+    await eventually(lambda: gc.collect() >= 0 and kept() is None, timeout=_retries._RETRY_WINDOW / 2)
+    async with connect(mock.port) as wire:
+        await wire.send(LIKE_AIOHTTP)
+        assert await wire.rest() == b""
+    assert mock.registry.call_count == 0
 
 
 async def test_each_wrapper_knows_its_own_closes():

@@ -12,6 +12,8 @@ from aiointercept_core import (
     CloseConnection,
     Difference,
     ExactURL,
+    Fault,
+    FaultReply,
     Matcher,
     PlainRequest,
     Record,
@@ -46,7 +48,7 @@ async def answering() -> None:
     registry: Registry[PlainRequest] = Registry()
     assert_type(registry.get("https://api.example.com/", payload=[1]), Route[PlainRequest])
     reply = await registry.answer(PlainRequest("GET", URL("https://api.example.com/")))
-    assert_type(reply, Response | Stream | CloseConnection | Upgrade)
+    assert_type(reply, Response | Stream | CloseConnection | FaultReply | Upgrade)
     same: Reply = reply
     print(same)
     match reply:
@@ -60,6 +62,11 @@ async def answering() -> None:
                 assert_type(chunk, bytes)
         case CloseConnection(explanation):
             assert_type(explanation, str | None)
+        case FaultReply(fault, response):
+            assert_type(fault, Fault | BaseException)
+            assert_type(response, Response | None)
+            assert_type(reply.status, int | None)
+    assert_type(reply.delay, float)
     assert_type(registry.last_request, PlainRequest | None)
     with registry.lock:
         registry.renew_lock()
@@ -104,9 +111,9 @@ def using_a_route(registry: Registry[PlainRequest], request: PlainRequest) -> No
 
 
 async def replying(registry: Registry[PlainRequest], record: Record[PlainRequest], route: Route) -> None:
-    assert_type(await registry.reply(record), Response | Stream | CloseConnection | Upgrade)
+    assert_type(await registry.reply(record), Response | Stream | CloseConnection | FaultReply | Upgrade)
     reply = await registry.reply_from(CallbackResult(), record.request, route)
-    assert_type(reply, Response | Stream | CloseConnection | Upgrade)
+    assert_type(reply, Response | Stream | CloseConnection | FaultReply | Upgrade)
 
 
 class HeaderIs:
@@ -122,6 +129,11 @@ class HeaderIs:
 def registering_routes(registry: Registry[PlainRequest], pattern: URLPattern, connection: UpgradedConnection) -> None:
     matchers: list[Matcher] = [HeaderIs("X-Shard", "7"), ExactURL(URL("https://api.example.com/")), pattern]
     registry.register(Route("GET", matchers[1], CloseConnection(), conditions=matchers[:1]))
+    registry.register(Route("GET", matchers[1], FaultReply(Fault.RESET, delay=1)))
+    registry.register(Route("GET", matchers[1], FaultReply(TimeoutError("mine"))))
+    FaultReply("reset")  # type: ignore[arg-type]
+    FaultReply(TimeoutError)  # type: ignore[arg-type]
+    assert_type(Fault.TLS.needs_https, bool)
 
 
 class Context:

@@ -17,8 +17,16 @@ from aiointercept_dns import (
     Redirection,
     Upstream,
     UpstreamResponse,
+    certificate_error,
+    connect_timeout,
+    connection_refused,
+    connection_reset,
+    dns_failure,
     is_ip_address,
     is_loopback,
+    read_timeout,
+    tls_error,
+    total_timeout,
 )
 
 
@@ -32,6 +40,15 @@ def decide(request: OutgoingRequest) -> Decision:
 
 def decide_by_url(url: str) -> Decision:
     return None
+
+
+def failing(request: OutgoingRequest) -> Decision:
+    assert_type(connection_refused(request).host, str)
+    assert_type(dns_failure(request).os_error, OSError)
+    for failure in (connect_timeout, read_timeout, total_timeout, certificate_error, tls_error):
+        request.set_exception(failure(request))
+    assert_type(connection_reset(request).errno, int | None)
+    return connection_refused(request)
 
 
 class Mock:

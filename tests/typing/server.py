@@ -5,7 +5,17 @@ from typing import assert_type
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from aiointercept_core import CloseConnection, Registry, Reply, Response, Stream, Upgrade, UpgradedConnection
+from aiointercept_core import (
+    CloseConnection,
+    Fault,
+    FaultReply,
+    Registry,
+    Reply,
+    Response,
+    Stream,
+    Upgrade,
+    UpgradedConnection,
+)
 from aiointercept_server import (
     AiointerceptRequest,
     Answer,
@@ -26,6 +36,8 @@ async def answer(request: AiointerceptRequest) -> Reply:
         return Stream(200, None, HEADERS, request.stream())
     if not await request.receive():
         return CloseConnection()
+    if request.path == "/reset":
+        return FaultReply(Fault.RESET, delay=0.5)
     assert_type(request.captured_body, bytes | None)
     assert_type(request.encoded_body, bytes | None)
     return Response(200, None, HEADERS, b"")

@@ -6,6 +6,7 @@ Nothing here opens a socket, starts a thread or an event loop, or imports an HTT
 
 from ._assertions import CallAssertions
 from ._content_coding import decode_body
+from ._faults import Fault
 from ._journal import Journal, Record, RequestLog
 from ._matchers import Difference, ExactURL, Matcher, URLPattern, build_matcher
 from ._matching import Matching
@@ -16,6 +17,7 @@ from ._replies import (
     CallbackContext,
     CallbackResult,
     CloseConnection,
+    FaultReply,
     Reply,
     Response,
     Stream,
@@ -38,6 +40,8 @@ __all__ = [
     "CloseConnection",
     "Difference",
     "ExactURL",
+    "Fault",
+    "FaultReply",
     "Journal",
     "Matcher",
     "Matching",

@@ -1,4 +1,7 @@
-"""Replies: a closed family of values, which a transport writes to its connection, and the callbacks that make them."""
+"""Replies: a closed family of values, which a transport writes to its connection, and the callbacks that make them.
+
+The `delay` of each is the number of seconds before the reply begins. The transport waits, not the registry.
+"""
 
 import inspect
 import traceback
@@ -8,6 +11,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ._faults import Fault
+
 __all__ = [
     "Body",
     "BodySource",
@@ -15,6 +20,7 @@ __all__ = [
     "CallbackResult",
     "CloseConnection",
     "DirectContext",
+    "FaultReply",
     "Reply",
     "Response",
     "Stream",
@@ -35,6 +41,7 @@ class Response(NamedTuple):
     reason: str | None
     headers: CIMultiDictProxy[str]
     body: bytes
+    delay: float = 0.0
 
 
 class Stream(NamedTuple):
@@ -44,12 +51,33 @@ class Stream(NamedTuple):
     reason: str | None
     headers: CIMultiDictProxy[str]
     body: AsyncIterable[bytes]
+    delay: float = 0.0
 
 
 class CloseConnection(NamedTuple):
     """The connection is closed without a response; `explanation` says why if no route had a reply for the request."""
 
     explanation: str | None = None
+    delay: float = 0.0
+
+
+class FaultReply(NamedTuple):
+    """The request fails.
+
+    `fault` is the kind of failure, or the exception that the caller gets. `response` has the head and the body for a
+    fault that sends them; with `None`, or without a body to send a part of, the server uses a short one of its own.
+    """
+
+    fault: Fault | BaseException
+    response: Response | None = None
+    delay: float = 0.0
+
+    @property
+    def status(self) -> int | None:
+        """The status that is sent; `None` if there is none."""
+        if not isinstance(self.fault, Fault) or not self.fault.has_body:
+            return None
+        return 200 if self.response is None else self.response.status
 
 
 class UpgradedConnection(Protocol):
@@ -72,9 +100,10 @@ class Upgrade(NamedTuple):
     reason: str | None
     headers: CIMultiDictProxy[str]
     run: Callable[[UpgradedConnection], Awaitable[None]]
+    delay: float = 0.0
 
 
-Reply: TypeAlias = Response | Stream | CloseConnection | Upgrade
+Reply: TypeAlias = Response | Stream | CloseConnection | FaultReply | Upgrade
 
 
 @dataclass(slots=True)

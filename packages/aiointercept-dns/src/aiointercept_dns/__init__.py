@@ -5,6 +5,16 @@ aiohttp client of the process. Both work in front of any server.
 """
 
 from ._decision import REAL_NETWORK, Address, Decider, Decision
+from ._failures import (
+    certificate_error,
+    connect_timeout,
+    connection_refused,
+    connection_reset,
+    dns_failure,
+    read_timeout,
+    tls_error,
+    total_timeout,
+)
 from ._hosts import Passthrough, Targets, is_ip_address, is_loopback
 from ._outgoing import OutgoingRequest
 from ._redirection import Redirection
@@ -23,6 +33,14 @@ __all__ = [
     "Targets",
     "Upstream",
     "UpstreamResponse",
+    "certificate_error",
+    "connect_timeout",
+    "connection_refused",
+    "connection_reset",
+    "dns_failure",
     "is_ip_address",
     "is_loopback",
+    "read_timeout",
+    "tls_error",
+    "total_timeout",
 ]

@@ -16,6 +16,8 @@ from aiohttp import hdrs
 from aiointercept_core import CloseConnection, Reply, Stream
 
 from ._chunks import close_iterable
+from ._clock import sleep
+from ._faults import reply_to_retry
 from ._handler import Answer
 from ._protocol import Connection
 from ._request import AiointerceptRequest
@@ -33,19 +35,25 @@ _Target: TypeAlias = tuple[object, ...]
 def ignore_retries(answer: Answer) -> Answer:
     """Return an answer function that does not ask `answer` about aiohttp's own retries.
 
-    A retry is received and its connection is closed, as that of the request before it was.
+    A retry is received and its connection is closed or reset, as that of the request before it was.
     """
     closes = _Closes()
 
     async def answer_first_attempt(request: AiointerceptRequest) -> Reply:
-        if closes.pop_retried(request):
+        retry_reply = closes.pop(request)
+        if retry_reply is not None:
             await request.receive()
-            return CloseConnection()
+            return retry_reply
         reply = await answer(request)
-        if isinstance(reply, CloseConnection):
-            closes.add(request)
-        elif isinstance(reply, Stream):
+        if isinstance(reply, Stream):
             return reply._replace(body=closes.watch(request, reply.body))
+        retry_reply = reply_to_retry(reply)
+        if retry_reply is not None:
+            # Waits itself: a retry comes after the delay, and what comes before is no retry.
+            if reply.delay:
+                await sleep(reply.delay)
+                reply = reply._replace(delay=0.0)
+            closes.add(request, retry_reply)
         return reply
 
     return answer_first_attempt
@@ -53,12 +61,14 @@ def ignore_retries(answer: Answer) -> Answer:
 
 @dataclass(slots=True, eq=False)
 class _Close:
-    """A request whose connection was closed, and the connections that were open and unused at that time.
+    """A request whose connection was closed, and the reply to its retry.
 
-    The references to connections are weak: they lead to the mock, and a timer refers to this.
+    `unused` are the connections that were open and unused at that time. The references to them are weak: they lead to
+    the mock, and a timer refers to this.
     """
 
     target: _Target
+    retry_reply: Reply
     unused: "WeakSet[Connection]"
     timer: asyncio.TimerHandle | None = None
 
@@ -69,8 +79,8 @@ class _Closes:
     def __init__(self) -> None:
         self._by_target: dict[_Target, list[_Close]] = {}
 
-    def add(self, request: AiointerceptRequest) -> None:
-        """Remember that the connection of `request` is closed instead of answered, if aiohttp would retry it."""
+    def add(self, request: AiointerceptRequest, retry_reply: Reply) -> None:
+        """Remember that the connection of `request` is closed, and `retry_reply`, if aiohttp would retry it."""
         connection = request.protocol
         # A client that has left does not retry.
         if request.transport is None or not isinstance(connection, Connection) or connection.server is None:
@@ -79,7 +89,7 @@ class _Closes:
         headers = request.headers
         if request.method not in _IDEMPOTENT or hdrs.TRANSFER_ENCODING in headers or not _looks_like_aiohttp(headers):
             return
-        close = _Close(_target(request), WeakSet(connection.server.unused_connections()))
+        close = _Close(_target(request), retry_reply, WeakSet(connection.server.unused_connections()))
         close.timer = asyncio.get_running_loop().call_later(_RETRY_WINDOW, self._forget, close)
         self._by_target.setdefault(close.target, []).append(close)
 
@@ -91,21 +101,21 @@ class _Closes:
         except asyncio.CancelledError:
             # aiohttp does not retry a request whose response has begun.
             if not request.writer.output_size:
-                self.add(request)
+                self.add(request, CloseConnection())
             raise
         finally:
             await close_iterable(body)
 
-    def pop_retried(self, request: AiointerceptRequest) -> bool:
-        """Tell whether `request` is the retry of one that was closed; each close has one retry."""
+    def pop(self, request: AiointerceptRequest) -> Reply | None:
+        """Return the reply to `request` if it is the retry of one that was closed; each close has one retry."""
         if not self._by_target:
-            return False
+            return None
         for close in self._by_target.get(_target(request), ()):
             # A connection that was waiting for its first request at that time belongs to another call.
             if request.protocol not in close.unused:
                 self._forget(close)
-                return True
-        return False
+                return close.retry_reply
+        return None
 
     def _forget(self, close: _Close) -> None:
         if close.timer is not None:

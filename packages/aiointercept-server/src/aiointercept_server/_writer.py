@@ -7,9 +7,6 @@ corrects headers that the reply to a HEAD request, or one with status 204 or 304
 import asyncio
 import contextlib
 import logging
-import socket
-import struct
-import sys
 from http import HTTPStatus
 from wsgiref.handlers import format_date_time
 
@@ -17,10 +14,21 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-from aiointercept_core import CloseConnection, Reply, Response, Stream, Upgrade, error_response, format_error
+from aiointercept_core import (
+    CloseConnection,
+    Fault,
+    FaultReply,
+    Reply,
+    Response,
+    Stream,
+    Upgrade,
+    error_response,
+    format_error,
+)
 
 from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
+from ._faults import abort_with_reset, corrupt_encoding, response_of, show_fault
 from ._upgrade import RawConnection
 
 __all__ = ["write_continue", "write_reply"]
@@ -36,7 +44,6 @@ _PIECE = 2 * 1024 * 1024
 _FIRST_CHUNK_GRACE = 0.1
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-_LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 class _WrittenResponse(web.StreamResponse):
@@ -75,16 +82,24 @@ async def write_continue(writer: AbstractStreamWriter) -> None:
 async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Write the whole `reply` to `request`, and return a response that tells aiohttp whether the connection stays open.
 
-    A reply that fails, such as a stream whose iterable raises, becomes an error reply as long as nothing is written.
+    Writing begins after the delay of `reply`. A reply that fails, such as a stream whose iterable raises, becomes an
+    error reply as long as nothing is written.
     """
+    if reply.delay:
+        await sleep(reply.delay)
+    if isinstance(reply, FaultReply) and reply.fault is Fault.CORRUPT_ENCODING:
+        reply = corrupt_encoding(response_of(reply))
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
-    head = _Head(request, reply)
+    head = _Head(request, response_of(reply) if isinstance(reply, FaultReply) else reply)
     try:
         if isinstance(reply, Response):
             await _write_response(head, reply)
         elif isinstance(reply, Stream):
             await _write_stream(head, reply)
+        elif isinstance(reply, FaultReply):
+            await _write_fault(head, reply)
+            return _close_connection(request)
         else:
             await _run_upgrade(head, reply)
     except (asyncio.CancelledError, GeneratorExit):
@@ -100,7 +115,7 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
             if head.is_complete:
                 return _STAYS_OPEN if head.keep_alive else _CLOSES
             if head.body_ends_with_connection:
-                _abort_with_reset(transport)
+                abort_with_reset(transport)
         # Too late for another status: the client learns of the error from the missing rest of the body.
         return _close_connection(request)
     return _STAYS_OPEN if head.keep_alive else _CLOSES
@@ -231,16 +246,17 @@ async def _run_upgrade(head: _Head, reply: Upgrade) -> None:
     await reply.run(RawConnection(head.request))
 
 
+async def _write_fault(head: _Head, reply: FaultReply) -> None:
+    if isinstance(reply.fault, Fault) and reply.fault.has_body:
+        await head.write()
+        head.writer.send_headers()
+        if not head.is_bodiless:
+            body = response_of(reply).body
+            await head.writer.write(body[: len(body) // 2])
+    await show_fault(head.request, reply.fault)
+
+
 def _close_connection(request: web.BaseRequest) -> web.StreamResponse:
     """Close the connection of `request` once everything written is sent."""
     request.protocol.force_close()
     return _CLOSES
-
-
-def _abort_with_reset(transport: asyncio.Transport) -> None:
-    """Abort a connection so that no client takes it for the regular end of a body."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        # To linger for 0 seconds makes the kernel send a reset when the socket is closed.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
-    transport.abort()
