@@ -3,10 +3,11 @@
 import difflib
 from collections.abc import AsyncIterator, Collection, Mapping
 
+from ._faults import Fault
 from ._format import describe_value
 from ._headers import TOKEN
 
-__all__ = ["check_behaviour", "check_method", "check_repeat", "reject_positional", "reject_unknown"]
+__all__ = ["check_behaviour", "check_delay", "check_method", "check_repeat", "reject_positional", "reject_unknown"]
 
 # What the arguments are called in other libraries.
 _OTHER_NAMES = {
@@ -64,19 +65,39 @@ def check_method(method: object) -> str:
     return "ANY" if method == "*" else method.upper()
 
 
-def check_behaviour(callback: object, exception: object) -> None:
-    """Raise `TypeError` for a callback that is not a function, or for an exception that is none."""
+def check_behaviour(callback: object, exception: object, fault: object) -> None:
+    """Raise `TypeError` for a callback, an exception or a fault that is none, `ValueError` for a fault beside these."""
+    if fault is not None and not _is_exception(fault) and not isinstance(fault, Fault):
+        raise TypeError(
+            f"fault must be a Fault, an exception or an exception class, got {describe_value(fault)}; "
+            "for example fault=Fault.RESET"
+        )
+    if fault is not None and (callback is not None or exception):
+        other = "callback" if callback is not None else "exception"
+        raise ValueError(f"fault and {other} contradict each other: pass one of them")
     if callback is not None and not callable(callback):
         raise TypeError(
             f"callback must be a function, sync or async, got {describe_value(callback)}; "
             "pass the function itself, without calling it"
         )
-    is_class = isinstance(exception, type) and issubclass(exception, BaseException)
-    if not is_class and not isinstance(exception, bool | BaseException | None):
+    if not _is_exception(exception) and not isinstance(exception, bool | None):
         raise TypeError(
             f"exception must be True, an exception or an exception class, got {describe_value(exception)}; "
             "pass True to close the connection"
         )
+
+
+def check_delay(delay: object) -> float:
+    """Return the delay in seconds; raise `TypeError` or `ValueError` if it is no length of time."""
+    if isinstance(delay, bool) or not isinstance(delay, int | float):
+        raise TypeError(f"delay must be a number of seconds, got {describe_value(delay)}; for example delay=0.2")
+    if not 0 <= delay < float("inf"):
+        raise ValueError(f"delay must be a finite number of seconds that is not negative, got {delay!r}")
+    return float(delay)
+
+
+def _is_exception(value: object) -> bool:
+    return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))
 
 
 def check_repeat(repeat: object, body: object) -> int | None:

@@ -41,6 +41,9 @@ class Fault(enum.Enum):
     #: The TLS handshake fails.
     TLS = "TLS"
 
+    def __str__(self) -> str:
+        return f"Fault.{self.name}"
+
     @property
     def is_sent_by_server(self) -> bool:
         """Whether a server can show the fault; the others only a client can raise."""

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from yarl import URL, Query
 
-from ._arguments import check_behaviour, check_method, check_repeat, reject_unknown
+from ._arguments import check_behaviour, check_delay, check_method, check_repeat, reject_unknown
 from ._assertions import CallAssertions
 from ._callback_arguments import callback_arguments, check_callback
 from ._conditions import BodyPattern, build_conditions, ignore_query
 from ._explanation import COMPARED, explain
+from ._fault_replies import FaultTemplate, build_fault
+from ._faults import Fault
 from ._format import count_of, describe_function, describe_value, list_of, shorten
 from ._journal import Journal, Record
 from ._matchers import build_matcher
@@ -126,6 +128,8 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         match_form: Mapping[str, Any] | None = None,
         match_body: BodyPattern | None = None,
         match: Callable[[Any], object] | None = None,
+        fault: Fault | BaseException | type[BaseException] | None = None,
+        delay: float = 0.0,
         **unknown: "Never",
     ) -> Route[R]:
         """Register a reply to requests for `url` and return its route.
@@ -141,11 +145,14 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
         `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
+        With `fault` the request fails in that way, or with that exception, which the caller gets. The reply begins
+        after `delay` seconds.
+
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
         reject_unknown(unknown, RouteOptions.__annotations__)
         method = check_method(method)
-        check_behaviour(callback, exception)
+        check_behaviour(callback, exception, fault)
         matcher = build_matcher(url, params)
         conditions = build_conditions(match_headers, match_query, match_json, match_form, match_body, match)
         if match_query is not None:
@@ -157,7 +164,9 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
             headers=headers,
             reason=reason,
         )
-        reply = self._build_reply(result, method)
+        reply: Reply | ReplyTemplate | FaultTemplate = self._build_reply(result, method)
+        if fault is not None:
+            reply = build_fault(fault, result, reply, method, matcher)
         count = check_repeat(repeat, result.body)
         runs_functions = callback is not None or isinstance(reply, ReplyTemplate)
         route: Route[R] = Route(
@@ -170,6 +179,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
             context=self._callback_context() if runs_functions else None,
             repeat=count,
             optional=optional,
+            delay=check_delay(delay),
         )
         self.register(route)
         return route
@@ -362,8 +372,12 @@ def _log_error(error: BaseException, request: Request) -> None:
     logger.error("a condition raised for %s %s:\n%s", request.method, request.url, format_error(error))
 
 
-async def _make_reply(reply: Reply | ReplyTemplate, route: Route[Any]) -> Reply:
-    return await reply.make(route._context) if isinstance(reply, ReplyTemplate) else reply
+async def _make_reply(reply: Reply | ReplyTemplate | FaultTemplate, route: Route[Any]) -> Reply:
+    if isinstance(reply, ReplyTemplate):
+        reply = await reply.make(route._context)
+    elif isinstance(reply, FaultTemplate):
+        reply = reply.make()
+    return reply._replace(delay=route._delay) if route._delay else reply
 
 
 set_signatures(Registry.add)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from yarl import URL
 
 from ._conditions import Predicate
+from ._fault_replies import FaultTemplate
 from ._format import shorten
 from ._matchers import Difference, ExactURL, Matcher
 from ._replies import CallbackContext, DirectContext, Reply
@@ -42,7 +43,7 @@ class Route(Generic[R]):
         self,
         method: str,
         matcher: Matcher,
-        reply: Reply | ReplyTemplate,
+        reply: Reply | ReplyTemplate | FaultTemplate,
         *,
         conditions: Sequence[Matcher] = (),
         callback: Callable[..., Any] | None = None,
@@ -50,6 +51,7 @@ class Route(Generic[R]):
         context: CallbackContext | None = None,
         repeat: int | None = 1,
         optional: bool = False,
+        delay: float = 0.0,
     ) -> None:
         self.method = method.upper()
         self.call_count = 0
@@ -59,6 +61,7 @@ class Route(Generic[R]):
         self._matcher = matcher
         self._conditions = tuple(conditions)
         self._reply = reply
+        self._delay = delay
         self._callback = callback
         # The names of the keyword arguments that the callback takes; `None` for all.
         self._callback_arguments = callback_arguments

@@ -10,6 +10,7 @@ from yarl import URL, Query
 
 from ._arguments import reject_positional
 from ._conditions import BodyPattern
+from ._faults import Fault
 from ._replies import BodySource
 from ._request import Request
 from ._route import Route
@@ -44,6 +45,8 @@ class RouteOptions(TypedDict, total=False):
     match_form: Mapping[str, Any] | None
     match_body: BodyPattern | None
     match: Callable[[Any], object] | None
+    fault: Fault | BaseException | type[BaseException] | None
+    delay: float
 
 
 class MethodShortcuts(Generic[R]):

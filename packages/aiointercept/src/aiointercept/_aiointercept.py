@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from yarl import URL, Query
 
-from aiointercept_core import BodySource, CallAssertions, Journal, MethodShortcuts, Registry, Route, format_error
+from aiointercept_core import BodySource, CallAssertions, Fault, Journal, MethodShortcuts, Registry, Route, format_error
 from aiointercept_dns import Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
@@ -17,6 +17,7 @@ from ._callbacks import CallbackRunner
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
+from ._faults import check_mode
 from ._policies import DefaultReplies, DefaultRouting, keep_error
 from ._pytest_bridge import ini_option, notify_started
 from ._running import RunningMock
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from typing import Never
 
 __all__ = ["aiointercept"]
+
+_EXCEPTION_IS_NOT_RAISED = (
+    "exception={0!r} closes the connection, and the caller gets a ClientConnectionError: write fault={0!r} to have it "
+    "raised at the caller, which needs mock_external_urls=True; or exception=True"
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -272,6 +278,8 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         match_form: Mapping[str, Any] | None = None,
         match_body: str | bytes | re.Pattern[str] | re.Pattern[bytes] | None = None,
         match: Callable[[Any], object] | None = None,
+        fault: Fault | BaseException | type[BaseException] | None = None,
+        delay: float = 0.0,
         **unknown: "Never",
     ) -> Route[AiointerceptRequest]:
         """Register a reply to requests for `url` and return a route; its `call_count` says how many it has answered.
@@ -287,12 +295,17 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
         `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
+        With `fault` the request fails in that way, or with that exception, which the caller gets. The reply begins
+        after `delay` seconds.
+
         Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
         """
         if self._running is None:
             raise RuntimeError(
                 "the mock is not running: register inside its `with` / `async with` block, or call start() first"
             )
+        if fault is not None and not self._mock_external_urls:
+            check_mode(fault)
         route = self._registry.add(
             url,
             method,
@@ -314,8 +327,12 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             match_form=match_form,
             match_body=match_body,
             match=match,
+            fault=fault,
+            delay=delay,
             **unknown,
         )
+        if exception and exception is not True:
+            warn_user(_EXCEPTION_IS_NOT_RAISED.format(exception))
         if route.url is not None:
             self._warn_if_unreachable(route.url)
         return route

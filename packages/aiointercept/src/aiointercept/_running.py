@@ -11,13 +11,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from aiohttp import ServerDisconnectedError
 
-from aiointercept_core import CloseConnection, Journal, Record, Registry, Reply, Route, Stream, Upgrade
+from aiointercept_core import CloseConnection, FaultReply, Journal, Record, Registry, Reply, Route, Stream, Upgrade
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
 from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_chunks, ignore_retries
 
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
+from ._faults import fail
 from ._nesting import NestedSearch
 from ._own_ports import OwnPortError, refuse_own_port
 from ._policies import Destination, ReplyPolicy, RoutingPolicy
@@ -39,8 +40,7 @@ class RunningMock:
 
     It runs from `start()` to `close()`, which may be called at any time, also after a `start()` that was interrupted.
     `errors` are those of callbacks and bodies that were not raised in the test yet. With `redirect` the aiohttp clients
-    of the process are redirected; with `forward_unmatched` unmatched requests go to the real network; with
-    `unwrap_os_errors` the caller gets a plain `OSError` where aiohttp would raise a `ClientOSError` made from it.
+    of the process are redirected; with `forward_unmatched` unmatched requests go to the real network.
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class RunningMock:
         replies: ReplyPolicy,
         redirect: bool,
         forward_unmatched: bool = False,
-        unwrap_os_errors: bool = False,
     ) -> None:
         self.registry = registry
         self.errors = errors
@@ -64,7 +63,7 @@ class RunningMock:
         self.routing = routing
         self._replies = replies
         self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
-        self._redirection = Redirection(self.decide, unwrap_os_errors=unwrap_os_errors) if redirect else None
+        self._redirection = Redirection(self.decide, unwrap_os_errors=True) if redirect else None
         self._listener: Listener | None = None
 
     def start(self) -> None:
@@ -227,6 +226,8 @@ class RunningMock:
             raise
         except BaseException as exc:
             reply = self._replies.reply_to_error(exc, request, client_request)
+        if isinstance(reply, FaultReply):
+            return fail(reply, client_request)
         if isinstance(reply, Stream):
             return reply._replace(body=self._keep_errors(reply, client_request))
         if isinstance(reply, CloseConnection):

@@ -102,7 +102,6 @@ class aioresponses:
             routing=routing,
             replies=AioresponsesReplies(registry, callbacks, self._overrides, routing.pending_call),
             redirect=True,
-            unwrap_os_errors=True,
         )
         try:
             self._running.start()

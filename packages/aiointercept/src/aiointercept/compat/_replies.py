@@ -10,6 +10,7 @@ from aiohttp import ClientConnectionError, ClientResponse
 from aiointercept_core import (
     CallbackResult,
     CloseConnection,
+    FaultReply,
     Record,
     Registry,
     Reply,
@@ -125,10 +126,7 @@ class _CallbackError(Exception):
 
 def _raise_at_caller(error: BaseException, client_request: OutgoingRequest | None) -> Reply:
     """Have `error` itself raised at the caller; a client that is not aiohttp gets a reply that reports it."""
-    if client_request is None:
-        return error_response(error)
-    client_request.set_exception(error)
-    return CloseConnection()
+    return error_response(error) if client_request is None else FaultReply(error)
 
 
 def _set_response_class(request: OutgoingRequest, response_class: type[ClientResponse]) -> None:
