@@ -20,6 +20,8 @@ from ._replies import (
     Stream,
     Upgrade,
     UpgradedConnection,
+    WebSocket,
+    WebSocketConnection,
     error_response,
     format_error,
 )
@@ -55,6 +57,8 @@ __all__ = [
     "URLPattern",
     "Upgrade",
     "UpgradedConnection",
+    "WebSocket",
+    "WebSocketConnection",
     "decode_body",
     "error_response",
     "format_error",

@@ -4,6 +4,7 @@ One lock makes matching, consuming a reply and recording the request a single st
 thread of a server while a test registers and asserts on its own.
 """
 
+import functools
 import logging
 import re
 import threading
@@ -21,7 +22,7 @@ from ._explanation import URLIndex, explain
 from ._format import count_of, describe_function, describe_value, list_of, shorten
 from ._journal import Journal, Record
 from ._matchers import Matcher, build_matcher, matches
-from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply
+from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate, build_reply, choose_body
 from ._request import PlainRequest, Request, request_details
 from ._route import Route, RouteQueue
@@ -300,6 +301,8 @@ def _queue_key(route: Route) -> tuple[str, URL | Matcher]:
 
 
 async def _make_reply(reply: Reply | ReplyTemplate, route: Route) -> Reply:
+    if isinstance(reply, WebSocket):
+        return reply._replace(handler=functools.partial(route._context.converse, reply.handler))
     return await reply.make(route._context) if isinstance(reply, ReplyTemplate) else reply
 
 

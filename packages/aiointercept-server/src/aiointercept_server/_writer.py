@@ -18,11 +18,12 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict
 
-from aiointercept_core import CloseConnection, Reply, Response, Stream, Upgrade, error_response, format_error
+from aiointercept_core import CloseConnection, Reply, Response, Stream, Upgrade, WebSocket, error_response, format_error
 
 from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
 from ._upgrade import RawConnection
+from ._websocket import run_websocket
 
 __all__ = ["write_continue", "write_reply"]
 
@@ -80,6 +81,8 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
     """
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
+    if isinstance(reply, WebSocket):
+        return await run_websocket(request, reply)
     head = _Head(request, reply)
     try:
         if isinstance(reply, Response):

@@ -5,11 +5,22 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 from aiohttp import ServerDisconnectedError
 
-from aiointercept_core import CloseConnection, Journal, Record, Registry, Reply, Route, Stream, Upgrade
+from aiointercept_core import (
+    CloseConnection,
+    Journal,
+    Record,
+    Registry,
+    Reply,
+    Route,
+    Stream,
+    Upgrade,
+    WebSocket,
+    WebSocketConnection,
+)
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
 from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_chunks, ignore_retries
 
@@ -225,6 +236,8 @@ class RunningMock:
             reply = self._replies.reply_to_error(exc, request, client_request)
         if isinstance(reply, Stream):
             return reply._replace(body=self._keep_errors(reply, client_request))
+        if isinstance(reply, WebSocket):
+            return reply._replace(handler=functools.partial(self._keep_handler_error, reply.handler))
         if isinstance(reply, CloseConnection):
             _set_disconnect(client_request)
         return reply
@@ -266,6 +279,21 @@ class RunningMock:
         finally:
             await _aclose(chunks)
             await _aclose(body)
+
+    async def _keep_handler_error(
+        self, handler: Callable[[WebSocketConnection], Awaitable[None]], connection: WebSocketConnection
+    ) -> None:
+        """Have `handler` talk to a client and keep an error in it."""
+        try:
+            await handler(connection)
+        except CallbackCancelledError:
+            raise asyncio.CancelledError from None
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as exc:
+            # The server, which gets the error too, logs it.
+            self.errors.append(exc)
+            raise
 
     # Passthrough of unmatched requests.
 
