@@ -27,6 +27,7 @@ from ._replies import (
 )
 from ._request import PlainRequest, Request, request_details
 from ._route import Route
+from ._server_sent_events import ServerSentEvent, sse_stream
 from ._shortcuts import MethodShortcuts, RouteOptions
 from ._urls import Origin, normalize_url, origin_of
 
@@ -53,6 +54,7 @@ __all__ = [
     "Response",
     "Route",
     "RouteOptions",
+    "ServerSentEvent",
     "Stream",
     "URLPattern",
     "Upgrade",
@@ -65,4 +67,5 @@ __all__ = [
     "normalize_url",
     "origin_of",
     "request_details",
+    "sse_stream",
 ]

@@ -58,12 +58,17 @@ class CrossLoopQueue(Generic[T]):
 
     # Of the loop that gets items.
 
-    async def get(self) -> T:
-        """Return the next item, waiting for it; one task at a time."""
+    async def wait(self) -> None:
+        """Wait until there is an item; one task at a time."""
         while not self._items:
             getting = self._getting = asyncio.get_running_loop().create_future()
             if not self._items:
                 await getting
+
+    def get(self) -> T | None:
+        """Return the next item, `None` if there is none."""
+        if not self._items:
+            return None
         item, size = self._items.popleft()
         self.taken += size
         if self._draining is not None and self._put - self.taken <= self._limit // 2:

@@ -50,6 +50,10 @@ class _Close(NamedTuple):
     closed: "asyncio.Future[None]"
 
 
+class _End:
+    """What follows the last message of a handler that has ended."""
+
+
 class ServerWebSocket:
     """The mock's side of a WebSocket, with the methods of `aiohttp.web.WebSocketResponse`.
 
@@ -61,7 +65,7 @@ class ServerWebSocket:
         self.protocol = socket.ws_protocol
         self._socket = socket
         self._incoming: CrossLoopQueue[WSMessage] = CrossLoopQueue(_LIMIT)
-        self._outgoing: CrossLoopQueue[_Frame | _Close | None] = CrossLoopQueue(_LIMIT)
+        self._outgoing: CrossLoopQueue[_Frame | _Close | _End] = CrossLoopQueue(_LIMIT)
         self._closed = self._end_was_received = self._is_receiving = False
         self._calls_after_end = 0
 
@@ -110,15 +114,13 @@ class ServerWebSocket:
             if self._calls_after_end >= _CALLS_AFTER_END:
                 raise RuntimeError("the WebSocket is closed: end the loop when the type of a message is CLOSED")
             return WS_CLOSED_MESSAGE
-        self._is_receiving = True
-        try:
-            if timeout:
-                async with asyncio.timeout(timeout):
-                    message = await self._incoming.get()
-            else:
-                message = await self._incoming.get()
-        finally:
-            self._is_receiving = False
+        while (message := self._incoming.get()) is None:
+            self._is_receiving = True
+            try:
+                async with asyncio.timeout(timeout or None):
+                    await self._incoming.wait()
+            finally:
+                self._is_receiving = False
         if message.type in _ENDS:
             self._closed = self._end_was_received = True
         return message
@@ -188,7 +190,7 @@ async def converse(socket: RecordedWebSocket, handle: Callable[[ServerWebSocket]
             await handle(handed)
         finally:
             handed._closed = True
-            handed._outgoing.put(None, 0)
+            handed._outgoing.put(_End(), 0)
     except asyncio.CancelledError:
         raise
     except BaseException as exc:
@@ -224,7 +226,11 @@ async def _receive_all(socket: RecordedWebSocket, incoming: CrossLoopQueue[WSMes
 async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receiving: "asyncio.Task[None]") -> None:
     """Send what the handler has sent, until it ends."""
     outgoing = handed._outgoing
-    while (item := await outgoing.get()) is not None:
+    while True:
+        while (item := outgoing.get()) is None:
+            await outgoing.wait()
+        if isinstance(item, _End):
+            break
         if isinstance(item, _Close):
             await _stop(receiving)
             await socket.close(code=item.code, message=item.message)
