@@ -166,7 +166,7 @@ REPEATABLE = [
 ]
 
 
-@pytest.mark.parametrize("events", REPEATABLE, ids=str)
+@pytest.mark.parametrize("events", REPEATABLE, ids=range(len(REPEATABLE)))
 async def test_a_stream_that_can_be_sent_any_number_of_times(events):
     body = sse_stream(events)
     assert check_repeat(True, body) is None

@@ -386,7 +386,8 @@ async def test_an_assertion_after_the_client_has_closed_is_not_lost(times):
             await client.send_str("other")
 
 
-async def test_an_error_is_not_lost_while_the_client_does_not_read():
+@pytest.mark.parametrize("sleep", [0, 0.05])
+async def test_an_error_is_not_lost_while_the_client_does_not_read(sleep):
     raised = asyncio.Event()
 
     async def handler(ws):
@@ -403,7 +404,7 @@ async def test_an_error_is_not_lost_while_the_client_does_not_read():
             stack.callback(client._response.close)
             client._response.connection.transport.pause_reading()
             await raised.wait()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(sleep)
 
     with pytest.raises(LookupError, match=r"lost\?"):
         await fail()

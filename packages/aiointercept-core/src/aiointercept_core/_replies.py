@@ -100,6 +100,7 @@ class WebSocket(NamedTuple):
     handler: Callable[[WebSocketConnection], Awaitable[None]]
     protocols: tuple[str, ...] = ()
     headers: CIMultiDictProxy[str] | None = None
+    delay: float = 0.0
 
     @property
     def status(self) -> int:

@@ -89,7 +89,7 @@ class CallbackContext:
     async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
         """Have `handler` talk to the client over a `ServerWebSocket`, in one task on the loop."""
         assert isinstance(connection, RecordedWebSocket)
-        await converse(connection, lambda socket: self._run(functools.partial(handler, socket)))
+        await converse(connection, handler, self._run)
 
     async def _run(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Await `make()` in a task on the loop."""

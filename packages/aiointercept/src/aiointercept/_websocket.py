@@ -177,30 +177,49 @@ class ServerWebSocket:
             raise outgoing.error
 
 
-async def converse(socket: RecordedWebSocket, handle: Callable[[ServerWebSocket], Awaitable[None]]) -> None:
-    """Await `handle`, which may run on another loop, with a WebSocket for it, and send all that it has sent.
+async def converse(
+    socket: RecordedWebSocket,
+    handler: Callable[[ServerWebSocket], Awaitable[None]],
+    run: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],
+) -> None:
+    """Have `handler` talk over `socket`, and send all that it has sent; `run` awaits a function on the handler's loop.
 
-    Raises what it raises, unless that is only because the client has left.
+    Raises what `handler` raises, unless that is only because the client has left.
     """
     handed = ServerWebSocket(socket)
     receiving = asyncio.ensure_future(_receive_all(socket, handed._incoming))
     sending = asyncio.ensure_future(_send_all(socket, handed, receiving))
-    try:
+    error: BaseException | None = None
+
+    async def talk() -> None:
+        nonlocal error
         try:
-            await handle(handed)
+            await handler(handed)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            error = exc
+            raise
         finally:
             handed._closed = True
-            handed._outgoing.put(_End(), 0)
-    except asyncio.CancelledError:
-        raise
-    except BaseException as exc:
-        if not (isinstance(exc, ClientConnectionResetError) and handed._client_has_left):
-            # If the mock is stopped while the client does not read, the error is not lost.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({sending})
-            raise
-    else:
+
+    try:
+        await run(talk)
+        handed._outgoing.put(_End(), 0)
         await asyncio.wait({sending})
+    except asyncio.CancelledError:
+        # The mock is stopped. If the handler has raised before that, its error may still be on its way to this loop.
+        if error is None:
+            raise
+        raise error from None
+    except BaseException as exc:
+        if isinstance(exc, ClientConnectionResetError) and handed._client_has_left:
+            return
+        handed._outgoing.put(_End(), 0)
+        # If the mock is stopped while the client does not read, the error is not lost.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({sending})
+        raise
     finally:
         # Not awaited: the error of a handler must be known as soon as the mock is stopped.
         sending.cancel()
