@@ -1,6 +1,6 @@
 """The types of core under a custom transport."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, assert_type
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -27,6 +27,8 @@ from aiointercept_core import (
     Upgrade,
     UpgradedConnection,
     URLPattern,
+    WebSocket,
+    WebSocketConnection,
     normalize_url,
 )
 
@@ -48,7 +50,7 @@ async def answering() -> None:
     registry: Registry[PlainRequest] = Registry()
     assert_type(registry.get("https://api.example.com/", payload=[1]), Route[PlainRequest])
     reply = await registry.answer(PlainRequest("GET", URL("https://api.example.com/")))
-    assert_type(reply, Response | Stream | CloseConnection | FaultReply | Upgrade)
+    assert_type(reply, Response | Stream | CloseConnection | FaultReply | Upgrade | WebSocket)
     same: Reply = reply
     print(same)
     match reply:
@@ -111,9 +113,9 @@ def using_a_route(registry: Registry[PlainRequest], request: PlainRequest) -> No
 
 
 async def replying(registry: Registry[PlainRequest], record: Record[PlainRequest], route: Route) -> None:
-    assert_type(await registry.reply(record), Response | Stream | CloseConnection | FaultReply | Upgrade)
+    assert_type(await registry.reply(record), Response | Stream | CloseConnection | FaultReply | Upgrade | WebSocket)
     reply = await registry.reply_from(CallbackResult(), record.request, route)
-    assert_type(reply, Response | Stream | CloseConnection | FaultReply | Upgrade)
+    assert_type(reply, Response | Stream | CloseConnection | FaultReply | Upgrade | WebSocket)
 
 
 class HeaderIs:
@@ -142,6 +144,9 @@ class Context:
 
     def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         return aiter(body)
+
+    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
+        await handler(connection)
 
 
 def with_a_callback_context() -> CallbackContext:

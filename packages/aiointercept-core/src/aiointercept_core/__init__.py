@@ -23,11 +23,14 @@ from ._replies import (
     Stream,
     Upgrade,
     UpgradedConnection,
+    WebSocket,
+    WebSocketConnection,
     error_response,
     format_error,
 )
 from ._request import PlainRequest, Request, request_details
 from ._route import Route
+from ._server_sent_events import ServerSentEvent, sse_stream
 from ._shortcuts import MethodShortcuts, RouteOptions
 from ._urls import Origin, normalize_url, origin_of
 
@@ -57,10 +60,13 @@ __all__ = [
     "Response",
     "Route",
     "RouteOptions",
+    "ServerSentEvent",
     "Stream",
     "URLPattern",
     "Upgrade",
     "UpgradedConnection",
+    "WebSocket",
+    "WebSocketConnection",
     "build_matcher",
     "decode_body",
     "error_response",
@@ -68,4 +74,5 @@ __all__ = [
     "normalize_url",
     "origin_of",
     "request_details",
+    "sse_stream",
 ]

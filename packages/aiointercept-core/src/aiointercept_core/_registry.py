@@ -4,6 +4,7 @@ One lock makes matching, consuming a reply and recording the request a single st
 thread of a server while a test registers and asserts on its own.
 """
 
+import functools
 import logging
 import re
 import threading
@@ -25,7 +26,16 @@ from ._format import count_of, describe_function, describe_value, list_of, short
 from ._journal import Journal, Record
 from ._matchers import build_matcher
 from ._matching import Matching, Unknown
-from ._replies import BodySource, CallbackContext, CallbackResult, CloseConnection, DirectContext, Reply, format_error
+from ._replies import (
+    BodySource,
+    CallbackContext,
+    CallbackResult,
+    CloseConnection,
+    DirectContext,
+    Reply,
+    WebSocket,
+    format_error,
+)
 from ._reply_template import ReplyTemplate, build_reply, choose_body
 from ._request import PlainRequest, Request, request_details
 from ._route import Route
@@ -377,6 +387,8 @@ async def _make_reply(reply: Reply | ReplyTemplate | FaultTemplate, route: Route
         reply = await reply.make(route._context)
     elif isinstance(reply, FaultTemplate):
         reply = reply.make()
+    elif isinstance(reply, WebSocket):
+        reply = reply._replace(handler=functools.partial(route._context.converse, reply.handler))
     return reply._replace(delay=route._delay) if route._delay else reply
 
 

@@ -26,6 +26,8 @@ __all__ = [
     "Stream",
     "Upgrade",
     "UpgradedConnection",
+    "WebSocket",
+    "WebSocketConnection",
     "error_response",
     "format_error",
 ]
@@ -103,7 +105,39 @@ class Upgrade(NamedTuple):
     delay: float = 0.0
 
 
-Reply: TypeAlias = Response | Stream | CloseConnection | FaultReply | Upgrade
+class WebSocketConnection(Protocol):
+    """One conversation over a WebSocket; the names are those of `aiohttp.web.WebSocketResponse`."""
+
+    async def receive(self) -> Any:
+        """Return the next message, a value of the transport; the last one says how the conversation ended."""
+
+    async def send_str(self, data: str) -> None:
+        """Send a text message to the client."""
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message to the client."""
+
+
+class WebSocket(NamedTuple):
+    """A reply that accepts a WebSocket handshake and has `handler` talk to the client.
+
+    The first of the client's subprotocols that is in `protocols` is accepted, and `headers` are added to the head. The
+    transport closes the WebSocket with 1000 when `handler` returns and with 1011 when it raises. A request that is no
+    handshake is refused with status 400.
+    """
+
+    handler: Callable[[WebSocketConnection], Awaitable[None]]
+    protocols: tuple[str, ...] = ()
+    headers: CIMultiDictProxy[str] | None = None
+    delay: float = 0.0
+
+    @property
+    def status(self) -> int:
+        """The status of the reply to a handshake."""
+        return 101
+
+
+Reply: TypeAlias = Response | Stream | CloseConnection | FaultReply | Upgrade | WebSocket
 
 
 @dataclass(slots=True)
@@ -134,6 +168,9 @@ class CallbackContext(Protocol):
     def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """Iterate over the user's async iterable."""
 
+    def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> Awaitable[None]:
+        """Have the user's handler of a WebSocket talk to the client of `connection`."""
+
 
 class DirectContext:
     """Run a user's functions in place: in the task that asks for the reply."""
@@ -146,6 +183,10 @@ class DirectContext:
     def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """Iterate over the user's async iterable."""
         return aiter(body)
+
+    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
+        """Call `handler` with `connection`."""
+        await handler(connection)
 
 
 def error_response(error: BaseException) -> Response:

@@ -14,6 +14,7 @@ from ._format import describe_function, describe_value
 from ._framing import check_framing, drop_contradictions
 from ._headers import build_headers, check_text
 from ._replies import BodySource, CallbackContext, CallbackResult, Response, Stream
+from ._server_sent_events import EventStream
 
 __all__ = ["ReplyTemplate", "build_reply", "choose_body"]
 
@@ -40,7 +41,8 @@ class ReplyTemplate:
             check_framing(self.headers, body, bodiless=self.bodiless)
             return Response(self.status, self.reason, self.headers, body)
         if isinstance(body, AsyncIterable):
-            return Stream(self.status, self.reason, self.headers, context.iterate(body))
+            chunks = body.iterate_in(context) if isinstance(body, EventStream) else context.iterate(body)
+            return Stream(self.status, self.reason, self.headers, chunks)
         raise TypeError(f"body: {describe_function(self.body)} must return {_BODY_TYPES}, got {describe_value(body)}")
 
 

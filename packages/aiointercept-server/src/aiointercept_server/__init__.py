@@ -9,11 +9,13 @@ from ._handler import Answer, read_body_first
 from ._listener import Listener, is_served_here
 from ._request import AiointerceptRequest
 from ._retries import ignore_retries
+from ._websocket import RecordedWebSocket
 
 __all__ = [
     "AiointerceptRequest",
     "Answer",
     "Listener",
+    "RecordedWebSocket",
     "application",
     "checked_chunks",
     "ignore_retries",

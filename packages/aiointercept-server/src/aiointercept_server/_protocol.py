@@ -115,10 +115,10 @@ class Connection(web.RequestHandler):
         if self.server is not None:
             await super().start()
 
-    def set_parser(self, *args: Any) -> None:
+    def set_parser(self, *args: Any, **options: Any) -> None:
         """Have the received bytes handed to a parser that does not read HTTP."""
         self._is_upgraded = True
-        super().set_parser(*args)
+        super().set_parser(*args, **options)
 
     def data_received(self, data: bytes) -> None:
         """Parse `data`, including what aiohttp's parser cannot."""

@@ -47,6 +47,7 @@ class AiointerceptRequest(web.Request):
         "_is_late",
         "_kwargs",
         "_received",
+        "_socket_messages",
         "_target",
         "_unread",
         "_url",
@@ -59,6 +60,7 @@ class AiointerceptRequest(web.Request):
     _is_late = False
     _kwargs: dict[str, Any] | None = None
     _received: list[bytes] | io.BytesIO | bytes | None = None
+    _socket_messages: list[aiohttp.WSMessage] | None = None
     _url: URL | None = None
 
     if TYPE_CHECKING:
@@ -196,6 +198,13 @@ class AiointerceptRequest(web.Request):
         return self._kwargs
 
     @property
+    def messages(self) -> list[aiohttp.WSMessage]:
+        """The text and binary messages that the client has sent over a WebSocket so far, in order."""
+        if self._socket_messages is None:
+            self._socket_messages = []
+        return self._socket_messages
+
+    @property
     def content(self) -> StreamReader:
         """The body as a stream, from its beginning."""
         body = self.captured_body or b""
@@ -266,6 +275,11 @@ class AiointerceptRequest(web.Request):
         elif isinstance(received, io.BytesIO):
             received.write(piece)
         return piece
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        # aiohttp's master insists on the route of an application, which only a request of `adopt()` has.
+        if self._match_info is not None:
+            await super()._prepare_hook(response)
 
     def _warn_of_late_body(self) -> None:
         """Say that nothing arrives any more, once; the request goes on waiting."""

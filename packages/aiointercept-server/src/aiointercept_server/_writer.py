@@ -22,6 +22,7 @@ from aiointercept_core import (
     Response,
     Stream,
     Upgrade,
+    WebSocket,
     error_response,
     format_error,
 )
@@ -30,6 +31,7 @@ from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
 from ._faults import abort_with_reset, corrupt_encoding, response_of, show_fault
 from ._upgrade import RawConnection
+from ._websocket import run_websocket
 
 __all__ = ["write_continue", "write_reply"]
 
@@ -91,6 +93,8 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
         reply = corrupt_encoding(response_of(reply))
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
+    if isinstance(reply, WebSocket):
+        return await run_websocket(request, reply)
     head = _Head(request, response_of(reply) if isinstance(reply, FaultReply) else reply)
     try:
         if isinstance(reply, Response):

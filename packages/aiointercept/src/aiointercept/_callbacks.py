@@ -12,10 +12,12 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from aiointercept_core import format_error
+from aiointercept_core import WebSocketConnection, format_error
+from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
 from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
+from ._websocket import converse
 
 __all__ = ["CallbackContext", "CallbackRunner"]
 
@@ -83,6 +85,11 @@ class CallbackContext:
             iterating.cancel()
             # Also marks the exception of an iteration that nobody waits for as retrieved.
             await asyncio.gather(iterating, getting, return_exceptions=True)
+
+    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
+        """Have `handler` talk to the client over a `ServerWebSocket`, in one task on the loop."""
+        assert isinstance(connection, RecordedWebSocket)
+        await converse(connection, handler, self._run)
 
     async def _run(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Await `make()` in a task on the loop."""

@@ -7,11 +7,23 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
 from aiohttp import ServerDisconnectedError
 
-from aiointercept_core import CloseConnection, FaultReply, Journal, Record, Registry, Reply, Route, Stream, Upgrade
+from aiointercept_core import (
+    CloseConnection,
+    FaultReply,
+    Journal,
+    Record,
+    Registry,
+    Reply,
+    Route,
+    Stream,
+    Upgrade,
+    WebSocket,
+    WebSocketConnection,
+)
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
 from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_chunks, ignore_retries
 
@@ -230,6 +242,8 @@ class RunningMock:
             return fail(reply, client_request)
         if isinstance(reply, Stream):
             return reply._replace(body=self._keep_errors(reply, client_request))
+        if isinstance(reply, WebSocket):
+            return reply._replace(handler=functools.partial(self._keep_handler_error, reply.handler))
         if isinstance(reply, CloseConnection):
             _set_disconnect(client_request)
         return reply
@@ -269,6 +283,21 @@ class RunningMock:
         finally:
             await _aclose(chunks)
             await _aclose(body)
+
+    async def _keep_handler_error(
+        self, handler: Callable[[WebSocketConnection], Awaitable[None]], connection: WebSocketConnection
+    ) -> None:
+        """Have `handler` talk to a client and keep an error in it."""
+        try:
+            await handler(connection)
+        except CallbackCancelledError:
+            raise asyncio.CancelledError from None
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as exc:
+            # The server, which gets the error too, logs it.
+            self.errors.append(exc)
+            raise
 
     # Passthrough of unmatched requests.
 
