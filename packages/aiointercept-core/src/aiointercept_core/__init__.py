@@ -30,7 +30,7 @@ from ._replies import (
 )
 from ._request import PlainRequest, Request, request_details
 from ._route import Route
-from ._server_sent_events import ServerSentEvent, sse_stream
+from ._server_sent_events import Events, ServerSentEvent, sse_stream
 from ._shortcuts import MethodShortcuts, RouteOptions
 from ._urls import Origin, normalize_url, origin_of
 
@@ -42,6 +42,7 @@ __all__ = [
     "CallbackResult",
     "CloseConnection",
     "Difference",
+    "Events",
     "ExactURL",
     "Fault",
     "FaultReply",

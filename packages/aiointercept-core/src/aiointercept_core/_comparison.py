@@ -14,7 +14,7 @@ from multidict import CIMultiDict, MultiDict
 from ._format import describe_value
 from ._forms import parse_form
 from ._matchers import Difference
-from ._request import Request, content_type
+from ._request import Request, header
 from ._value_difference import value_differences
 
 __all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Query", "TextPattern", "ValueMatcher"]
@@ -118,7 +118,7 @@ class Data(ValueMatcher):
         if request.body is None and (isinstance(expected, Mapping) or expected):
             return expected, NoBody()
         if isinstance(expected, Mapping):
-            return _form_values(expected, body, content_type(request))
+            return _form_values(expected, body, header(request, "Content-Type"))
         return expected, _as_text(body) if isinstance(expected, str | TextPattern) else body
 
 

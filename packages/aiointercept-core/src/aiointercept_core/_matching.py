@@ -18,6 +18,9 @@ __all__ = ["Matching", "Unknown"]
 R = TypeVar("R", bound=Request)
 
 
+_NO_HANDSHAKE = Difference("the request", "is not a WebSocket handshake")
+
+
 class Unknown:
     """Stands for a route that is not known until more conditions are evaluated."""
 
@@ -31,6 +34,8 @@ class Matching(Generic[R]):
     def __init__(self, request: R, on_error: Callable[[BaseException, Request], None]) -> None:
         self.request = request
         self.key = request_key(request.method, request.url)
+        # Whether the request can be answered by a route for WebSockets; found out if there are any.
+        self.websockets = True
         self._on_error = on_error
         self._heads: dict[RouteQueue, list[Difference]] = {}
         self._results: dict[RouteQueue, list[Difference]] = {}
@@ -44,7 +49,7 @@ class Matching(Generic[R]):
                     return Unknown()
                 if differences:
                     continue
-            return queue.current()
+            return queue.current(websockets=self.websockets)
         return None
 
     def evaluate(self, queues: Iterable[RouteQueue]) -> None:
@@ -63,6 +68,8 @@ class Matching(Generic[R]):
     def differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that `queue`, for its method and URL, is for."""
         differences = self._results.get(queue)
+        if not self.websockets and queue.has_only_websockets:
+            return [_NO_HANDSHAKE]
         if differences is None:
             head = self._head_differences(queue)
             differences = self._guarded(lambda: queue.differences(self.request, head)) if queue.body_matchers else head
@@ -72,7 +79,9 @@ class Matching(Generic[R]):
     def all_differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that any `queue` is for, method and URL included."""
         differences = self._results.get(queue)
-        return self._guarded(lambda: queue.all_differences(self.request)) if differences is None else differences
+        if differences is None:
+            differences = self._guarded(lambda: queue.all_differences(self.request))
+        return differences if self.websockets or not queue.has_only_websockets else [*differences, _NO_HANDSHAKE]
 
     def url_differs(self, queue: RouteQueue) -> bool:
         """Return whether the URL of the request is not one of those that `queue` is for."""

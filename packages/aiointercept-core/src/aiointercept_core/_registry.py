@@ -8,7 +8,7 @@ import functools
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -36,12 +36,14 @@ from ._replies import (
     WebSocket,
     format_error,
 )
-from ._reply_template import ReplyTemplate, build_reply, choose_body
+from ._reply_template import ReplyTemplate, build_reply, choose_body, stream_events
 from ._request import PlainRequest, Request, request_details
 from ._route import Route
 from ._route_table import RouteTable
+from ._server_sent_events import Events
 from ._shortcuts import MethodShortcuts, RouteOptions, set_signatures
 from ._urls import normalize_url, origin_of, request_key
+from ._websocket_routes import build_websocket, is_handshake
 
 if TYPE_CHECKING:
     from typing import Never
@@ -140,6 +142,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         match: Callable[[Any], object] | None = None,
         fault: Fault | BaseException | type[BaseException] | None = None,
         delay: float = 0.0,
+        sse: Events | None = None,
         **unknown: "Never",
     ) -> Route[R]:
         """Register a reply to requests for `url` and return its route.
@@ -155,8 +158,9 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
         `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
-        With `fault` the request fails in that way, or with that exception, which the caller gets. The reply begins
-        after `delay` seconds.
+        `sse` is an iterable or async iterable of server-sent events, or a function that returns one: str, mappings,
+        lists or `ServerSentEvent`. With `fault` the request fails in that way, or with that exception, which the caller
+        gets. The reply begins after `delay` seconds.
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
@@ -167,6 +171,8 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         conditions = build_conditions(match_headers, match_query, match_json, match_form, match_body, match)
         if match_query is not None:
             matcher, conditions = ignore_query(matcher, conditions)
+        if sse is not None:
+            body, content_type, headers = stream_events(sse, body, json, payload, content_type, headers)
         result = CallbackResult(
             status=200 if status is None else status,
             body=choose_body(body, json, payload),
@@ -190,6 +196,52 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
             repeat=count,
             optional=optional,
             delay=check_delay(delay),
+        )
+        self.register(route)
+        return route
+
+    def ws(
+        self,
+        url: str | URL | re.Pattern[str],
+        handler: Callable[[Any], Awaitable[None]],
+        *,
+        protocols: Iterable[str] = (),
+        headers: Mapping[str, str] | None = None,
+        repeat: bool | int = False,
+        optional: bool = False,
+        params: Query = None,
+        match_headers: Mapping[str, Any] | None = None,
+        match_query: Mapping[str, Any] | None = None,
+        match: Callable[[Any], object] | None = None,
+        delay: float = 0.0,
+        fault: Fault | BaseException | type[BaseException] | None = None,
+    ) -> Route[R]:
+        """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
+
+        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. Of
+        `protocols`, the first that the client offers is accepted; `headers` are added to the response. The other
+        arguments are those of `add`. A request that is not a handshake never gets this route.
+
+        Raises `TypeError` or `ValueError` for arguments that cannot be served.
+        """
+        matcher = build_matcher(url, params)
+        conditions = build_conditions(match_headers, match_query, None, None, None, match)
+        if match_query is not None:
+            matcher, conditions = ignore_query(matcher, conditions)
+        check_behaviour(None, None, fault)
+        reply: WebSocket | FaultTemplate = build_websocket(handler, protocols, headers)
+        if fault is not None:
+            reply = build_fault(fault, CallbackResult(), reply, "GET", matcher)
+        route: Route[R] = Route(
+            "GET",
+            matcher,
+            reply,
+            conditions=conditions,
+            context=self._callback_context(),
+            repeat=check_repeat(repeat, None),
+            optional=optional,
+            delay=check_delay(delay),
+            websocket=True,
         )
         self.register(route)
         return route
@@ -360,7 +412,9 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         """
         while True:
             with self._lock:
-                queues = self._table.candidates(matching.key)
+                table = self._table
+                matching.websockets = not table.has_websockets or is_handshake(matching.request)
+                queues = table.candidates(matching.key, websockets=matching.websockets)
                 route = matching.choose(queues)
                 if not isinstance(route, Unknown):
                     return use(route)

@@ -4,17 +4,17 @@ All rules about the content of a reply are here, so that a mistake is reported w
 """
 
 import json as json_module
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ._format import describe_function, describe_value
 from ._framing import check_framing, drop_contradictions
 from ._headers import build_headers, check_text
 from ._replies import BodySource, CallbackContext, CallbackResult, Response, Stream
-from ._server_sent_events import EventStream
+from ._server_sent_events import Events, EventStream, sse_stream
 
 __all__ = ["ReplyTemplate", "build_reply", "choose_body"]
 
@@ -73,6 +73,23 @@ def build_reply(result: CallbackResult, method: str, *, drop_contradicting_heade
     if isinstance(body, bytes):
         return Response(status, reason, CIMultiDictProxy(fields), body)
     return ReplyTemplate(status, reason, CIMultiDictProxy(fields), body, bodiless)
+
+
+def stream_events(
+    sse: Events,
+    body: BodySource | None,
+    json: Any,
+    payload: Any,
+    content_type: str | None,
+    headers: Mapping[str, str] | None,
+) -> tuple[BodySource, str, CIMultiDict[str]]:
+    """Return the body, content type and headers of a reply that is a stream of events."""
+    if body or json is not None or payload is not None:
+        other = "body" if body else "json" if json is not None else "payload"
+        raise ValueError(f"sse and {other} contradict each other: pass one of them")
+    fields = build_headers(headers)
+    fields.setdefault("Cache-Control", "no-store")
+    return sse_stream(sse), content_type or "text/event-stream", fields
 
 
 def choose_body(body: BodySource | None, json: Any, payload: Any) -> BodySource:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from ._forms import parse_form
 
-__all__ = ["DETAILS", "PlainRequest", "Request", "content_type", "request_details"]
+__all__ = ["DETAILS", "PlainRequest", "Request", "header", "request_details"]
 
 
 class Request(Protocol):
@@ -55,15 +55,15 @@ def request_details(request: Request, names: Collection[str] = DETAILS) -> dict[
         "json": lambda: _json(request.body),
         "data": lambda: request.body,
         "method": lambda: request.method,
-        "form": lambda: parse_form(request.body or b"", content_type(request)),
+        "form": lambda: parse_form(request.body or b"", header(request, "Content-Type")),
         "request": lambda: request,
     }
     return {name: detail() for name, detail in details.items() if name in names}
 
 
-def content_type(request: Request) -> str:
-    """Return the Content-Type of `request`, an empty text if it has none."""
-    return CIMultiDict(request.headers.items()).get("Content-Type", "")
+def header(request: Request, name: str) -> str:
+    """Return the first value of a header of `request`, an empty text if it has none."""
+    return CIMultiDict(request.headers.items()).get(name, "")
 
 
 def _query(url: URL) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from ._conditions import Predicate
 from ._fault_replies import FaultTemplate
 from ._format import shorten
 from ._matchers import Difference, ExactURL, Matcher
-from ._replies import CallbackContext, DirectContext, Reply
+from ._replies import CallbackContext, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate
 from ._request import Request
 
@@ -52,6 +52,7 @@ class Route(Generic[R]):
         repeat: int | None = 1,
         optional: bool = False,
         delay: float = 0.0,
+        websocket: bool = False,
     ) -> None:
         self.method = method.upper()
         self.call_count = 0
@@ -62,6 +63,7 @@ class Route(Generic[R]):
         self._conditions = tuple(conditions)
         self._reply = reply
         self._delay = delay
+        self._is_websocket = websocket or isinstance(reply, WebSocket)
         self._callback = callback
         # The names of the keyword arguments that the callback takes; `None` for all.
         self._callback_arguments = callback_arguments
@@ -115,6 +117,7 @@ class RouteQueue:
         self.any_query = isinstance(self.matcher, ExactURL) and self.matcher.any_query
         self.rank = (self.is_pattern, not (self.conditions or self.any_query), self.method == ANY_METHOD)
         self.routes: list[Route[Any]] = []
+        self._unlimited: list[Route[Any]] = []
         self._position = 0
 
     def is_for(self, route: Route[Any]) -> bool:
@@ -123,30 +126,41 @@ class RouteQueue:
 
     def append(self, route: Route[Any], *, allow_unreachable: bool) -> None:
         """Add `route`, which replaces a last one with `repeat=True`; raise `ValueError` if it would be unreachable."""
-        last = self.routes[-1] if self.routes else None
-        if last is not None and last.remaining is None and not allow_unreachable:
-            if route.remaining is not None:
+        # There are two at most: one for WebSockets, and one for all requests behind it.
+        for other in self._unlimited[:]:
+            if allow_unreachable or (other._is_websocket and not route._is_websocket):
+                continue
+            if route.remaining is not None or other._is_websocket is not route._is_websocket:
                 raise ValueError(
-                    f"{shorten(str(last))} already has a reply with repeat=True, so this one would never be used: "
+                    f"{shorten(str(other))} already has a reply with repeat=True, so this one would never be used: "
                     "register it before that one"
                 )
-            self.routes.pop()
+            self.remove(other)
         self.routes.append(route)
+        if route.remaining is None:
+            self._unlimited.append(route)
 
     def remove(self, route: Route[Any]) -> None:
         """Remove `route`, if it is here."""
         self.routes = [other for other in self.routes if other is not route]
+        self._unlimited = [other for other in self._unlimited if other is not route]
         self.rewind()
 
-    def current(self) -> Route[Any] | None:
-        """Return the first route that is not exhausted."""
+    def current(self, *, websockets: bool = True) -> Route[Any] | None:
+        """Return the first route that is not exhausted; without `websockets`, those for WebSockets are skipped."""
         routes = self.routes
-        while self._position < len(routes):
-            route = routes[self._position]
-            if route.remaining != 0:
-                return route
+        while self._position < len(routes) and routes[self._position].remaining == 0:
             self._position += 1
+        for position in range(self._position, len(routes)):
+            route = routes[position]
+            if route.remaining != 0 and (websockets or not route._is_websocket):
+                return route
         return None
+
+    @property
+    def has_only_websockets(self) -> bool:
+        """Whether no route answers a request that is not a WebSocket handshake."""
+        return all(route._is_websocket for route in self.routes)
 
     def rewind(self) -> None:
         """Look at the first route again, after a reply was released."""

@@ -1,5 +1,6 @@
 """The routes of a registry: in which order they are asked about a request, and which resemble it."""
 
+import functools
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -27,6 +28,7 @@ class RouteTable:
         self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
         self._patterns: list[RouteQueue] = []
         self._any_query = self._any_method = False
+        self.has_websockets = False
         self._count = 0
         self.origins: set[Origin] = set()
         self._urls: SimilarityIndex[list[RouteQueue]] = SimilarityIndex()
@@ -45,6 +47,7 @@ class RouteTable:
         queue = next((queue for queue in queues if queue.is_for(route)), None)
         self._count += 1
         route._index = self._count
+        self.has_websockets = self.has_websockets or route._is_websocket
         if queue is not None:
             queue.append(route, allow_unreachable=self._allow_unreachable)
             return
@@ -79,11 +82,14 @@ class RouteTable:
         for queue in self._queues.get(_queue_key(route), ()):
             queue.rewind()
 
-    def candidates(self, key: Key) -> list[RouteQueue]:
-        """Return the queues for a method and URL that are not exhausted, and those for patterns, in order of use."""
-        found = [queue for queue in self.queues(key) if queue.current() is not None]
+    def candidates(self, key: Key, *, websockets: bool = True) -> list[RouteQueue]:
+        """Return the queues for a method and URL that are not exhausted, and those for patterns, in order of use.
+
+        Without `websockets`, routes for WebSockets are skipped.
+        """
+        found = [queue for queue in self.queues(key) if queue.current(websockets=websockets) is not None]
         if len(found) > 1:
-            found.sort(key=self._order)
+            found.sort(key=functools.partial(self._order, websockets=websockets))
         return found
 
     def queues(self, key: Key) -> list[RouteQueue]:
@@ -111,8 +117,8 @@ class RouteTable:
         """Return the matchers of all patterns, exhausted ones included."""
         return [queue.matcher for queue in self._patterns]
 
-    def _order(self, queue: RouteQueue) -> tuple[Any, ...]:
-        route = queue.current()
+    def _order(self, queue: RouteQueue, *, websockets: bool) -> tuple[Any, ...]:
+        route = queue.current(websockets=websockets)
         index = route._index if route is not None else 0
         return (queue.rank, index) if self._exact_urls_first else (index,)
 

@@ -47,11 +47,8 @@ class ServerSentEvent:
         encode_event(self)
 
 
-Events: TypeAlias = (
-    "Iterable[str | Mapping[str, Any] | list[Any] | ServerSentEvent]"
-    " | AsyncIterable[str | Mapping[str, Any] | list[Any] | ServerSentEvent]"
-    " | Callable[[], Any]"
-)
+Event: TypeAlias = str | Mapping[str, Any] | list[Any] | ServerSentEvent
+Events: TypeAlias = Iterable[Event] | AsyncIterable[Event] | Callable[[], Any]
 
 
 def encode_event(event: object) -> bytes:

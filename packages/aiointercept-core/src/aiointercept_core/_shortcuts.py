@@ -14,6 +14,7 @@ from ._faults import Fault
 from ._replies import BodySource
 from ._request import Request
 from ._route import Route
+from ._server_sent_events import Events
 
 if TYPE_CHECKING:
     from typing import Never, Unpack
@@ -47,6 +48,7 @@ class RouteOptions(TypedDict, total=False):
     match: Callable[[Any], object] | None
     fault: Fault | BaseException | type[BaseException] | None
     delay: float
+    sse: Events | None
 
 
 class MethodShortcuts(Generic[R]):

@@ -3,13 +3,23 @@
 import copy
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from yarl import URL, Query
 
-from aiointercept_core import BodySource, CallAssertions, Fault, Journal, MethodShortcuts, Registry, Route, format_error
+from aiointercept_core import (
+    BodySource,
+    CallAssertions,
+    Events,
+    Fault,
+    Journal,
+    MethodShortcuts,
+    Registry,
+    Route,
+    format_error,
+)
 from aiointercept_dns import Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
@@ -23,6 +33,7 @@ from ._pytest_bridge import ini_option, notify_started
 from ._running import RunningMock
 from ._waiting import wait_for_requests
 from ._warnings import warn_user
+from ._websocket import ServerWebSocket
 
 if TYPE_CHECKING:
     from typing import Never
@@ -280,6 +291,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         match: Callable[[Any], object] | None = None,
         fault: Fault | BaseException | type[BaseException] | None = None,
         delay: float = 0.0,
+        sse: Events | None = None,
         **unknown: "Never",
     ) -> Route[AiointerceptRequest]:
         """Register a reply to requests for `url` and return a route; its `call_count` says how many it has answered.
@@ -295,17 +307,13 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
         `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
-        With `fault` the request fails in that way, or with that exception, which the caller gets. The reply begins
-        after `delay` seconds.
+        `sse` is an iterable or async iterable of server-sent events, or a function that returns one: str, mappings,
+        lists or `ServerSentEvent`. With `fault` the request fails in that way, or with that exception, which the caller
+        gets. The reply begins after `delay` seconds.
 
         Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
         """
-        if self._running is None:
-            raise RuntimeError(
-                "the mock is not running: register inside its `with` / `async with` block, or call start() first"
-            )
-        if fault is not None and not self._mock_external_urls:
-            check_mode(fault)
+        self._check_registration(fault)
         route = self._registry.add(
             url,
             method,
@@ -329,10 +337,54 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             match=match,
             fault=fault,
             delay=delay,
+            sse=sse,
             **unknown,
         )
         if exception and exception is not True:
             warn_user(_EXCEPTION_IS_NOT_RAISED.format(exception))
+        if route.url is not None:
+            self._warn_if_unreachable(route.url)
+        return route
+
+    def ws(
+        self,
+        url: str | URL | re.Pattern[str],
+        handler: Callable[[ServerWebSocket], Awaitable[None]],
+        *,
+        protocols: Iterable[str] = (),
+        headers: Mapping[str, str] | None = None,
+        repeat: bool | int = False,
+        optional: bool = False,
+        params: Query = None,
+        match_headers: Mapping[str, Any] | None = None,
+        match_query: Mapping[str, Any] | None = None,
+        match: Callable[[Any], object] | None = None,
+        delay: float = 0.0,
+        fault: Fault | BaseException | type[BaseException] | None = None,
+    ) -> Route[AiointerceptRequest]:
+        """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
+
+        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. Of
+        `protocols`, the first that the client offers is accepted; `headers` are added to the response. The other
+        arguments are those of `add`. A request that is not a handshake never gets this route.
+
+        Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
+        """
+        self._check_registration(fault)
+        route = self._registry.ws(
+            url,
+            handler,
+            protocols=protocols,
+            headers=headers,
+            repeat=repeat,
+            optional=optional,
+            params=params,
+            match_headers=match_headers,
+            match_query=match_query,
+            match=match,
+            delay=delay,
+            fault=fault,
+        )
         if route.url is not None:
             self._warn_if_unreachable(route.url)
         return route
@@ -390,6 +442,14 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         if address is None:
             raise RuntimeError("the mock is not started yet: use `async with`, `with` or start()")
         return address
+
+    def _check_registration(self, fault: object) -> None:
+        if self._running is None:
+            raise RuntimeError(
+                "the mock is not running: register inside its `with` / `async with` block, or call start() first"
+            )
+        if fault is not None and not self._mock_external_urls:
+            check_mode(fault)
 
     def _warn_if_unreachable(self, url: URL) -> None:
         """Warn of a registration whose requests cannot reach the mock."""

@@ -1,5 +1,6 @@
 """The section in the report of a failed test: the requests that its mocks received, and the unused routes."""
 
+import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ __all__ = ["describe"]
 
 _MAX_MOCKS = 10
 _MAX_LINES = 50
+_MAX_MESSAGES = 10
 _MAX_URL_COLUMN = 60
 _MAX_WIDTH = 400
 
@@ -31,7 +33,9 @@ def _describe_mock(snapshot: MockSnapshot) -> str:
     lines = [f"{snapshot.name} received {count} request{'' if count == 1 else 's'}"]
     if count > _MAX_LINES:
         lines.append(f"  ({count - _MAX_LINES} earlier requests are left out)")
-    lines += _table([_row(record) for record in snapshot.records[-_MAX_LINES:]])
+    records = snapshot.records[-_MAX_LINES:]
+    for record, line in zip(records, _table([_row(record) for record in records]), strict=True):
+        lines += [line, *_conversation(record)]
     unused = [route for route in snapshot.routes if not route.call_count]
     if unused:
         lines.append("registered, but never used:")
@@ -47,6 +51,15 @@ def _row(record: "Record[Any]") -> tuple[str, str, str, str, str]:
     took = "-" if record.seconds is None else f"{record.seconds * 1000:.2f} ms"
     status = record.status or ("-" if record.seconds is None else "closed")
     return method, str(url), str(status), took, "matched" if record.route is not None else _why_not(record)
+
+
+def _conversation(record: "Record[Any]") -> list[str]:
+    """Return a line for each message that a client has sent over a WebSocket."""
+    messages = record.request.messages
+    lines = [_line(f"    message: {reprlib.repr(message.data)}") for message in messages[:_MAX_MESSAGES]]
+    if len(messages) > _MAX_MESSAGES:
+        lines.append(f"    (and {len(messages) - _MAX_MESSAGES} more messages)")
+    return lines
 
 
 def _why_not(record: "Record[Any]") -> str:
