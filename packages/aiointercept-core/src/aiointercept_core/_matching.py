@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from ._format import describe_error
 from ._matchers import Difference
 from ._request import Request
-from ._route import Route, RouteQueue
+from ._route import Candidate, Route, RouteQueue
 from ._urls import request_key
 
 __all__ = ["Matching", "Unknown"]
@@ -40,27 +40,27 @@ class Matching(Generic[R]):
         self._heads: dict[RouteQueue, list[Difference]] = {}
         self._results: dict[RouteQueue, list[Difference]] = {}
 
-    def choose(self, queues: Iterable[RouteQueue]) -> Route[Any] | Unknown | None:
+    def choose(self, candidates: Iterable[Candidate]) -> Route[Any] | Unknown | None:
         """Return the current route of the first queue that is for the request, `Unknown` if it must be evaluated."""
-        for queue in queues:
+        for queue, route in candidates:
             if queue.has_matchers:
                 differences = self._results.get(queue)
                 if differences is None:
                     return Unknown()
                 if differences:
                     continue
-            return queue.current(websockets=self.websockets)
+            return route
         return None
 
-    def evaluate(self, queues: Iterable[RouteQueue]) -> None:
-        """Evaluate the conditions of `queues` until those of one hold."""
-        for queue in queues:
+    def evaluate(self, candidates: Iterable[Candidate]) -> None:
+        """Evaluate the conditions of the queues until those of one hold."""
+        for queue, _ in candidates:
             if not self.differences(queue):
                 return
 
-    def needs_body(self, queues: Iterable[RouteQueue]) -> bool:
-        """Return whether the body decides which of `queues` is for the request."""
-        for queue in queues:
+    def needs_body(self, candidates: Iterable[Candidate]) -> bool:
+        """Return whether the body decides which of the queues is for the request."""
+        for queue, _ in candidates:
             if not self._head_differences(queue):
                 return bool(queue.body_matchers)
         return False

@@ -290,7 +290,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
 
         Pass it instead of the request to `has_reply`, `needs_body`, `match` and `reserve`, to call several of them.
         """
-        return Matching(request, self._on_error)
+        return self._matching(request)
 
     def has_reply(self, request: Request | Matching[Any]) -> bool:
         """Return whether a reply is left for `request`, without consuming it."""
@@ -300,8 +300,8 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         """Return whether the body of `request`, of which the head has arrived, decides which route answers it."""
         matching = self._matching(request)
         with self._lock:
-            queues = self._table.candidates(matching.key)
-        return matching.needs_body(queues)
+            candidates = self._table.candidates(matching.key)
+        return matching.needs_body(candidates)
 
     def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
         """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
@@ -403,7 +403,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         return build_reply(result, method, drop_contradicting_headers=self._rules.drop_contradicting_headers)
 
     def _matching(self, request: Q | Matching[Q]) -> Matching[Q]:
-        return request if isinstance(request, Matching) else self.matching(request)
+        return request if isinstance(request, Matching) else Matching(request, self._on_error)
 
     def _find(self, matching: Matching[Any], use: Callable[[Route[R] | None], T]) -> T:
         """Call `use` with the first route that matches and has a reply left, with the lock held.
@@ -414,11 +414,11 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
             with self._lock:
                 table = self._table
                 matching.websockets = not table.has_websockets or is_handshake(matching.request)
-                queues = table.candidates(matching.key, websockets=matching.websockets)
-                route = matching.choose(queues)
+                candidates = table.candidates(matching.key, websockets=matching.websockets)
+                route = matching.choose(candidates)
                 if not isinstance(route, Unknown):
                     return use(route)
-            matching.evaluate(queues)
+            matching.evaluate(candidates)
 
     def _record(self, matching: Matching[R], route: Route[R] | None, explanation: str | None = None) -> Record[R]:
         if route is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from yarl import URL
 
@@ -14,7 +14,7 @@ from ._replies import CallbackContext, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate
 from ._request import Request
 
-__all__ = ["ANY_METHOD", "Route", "RouteQueue"]
+__all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
 
 # Without a type argument, the type of the requests of a route is not checked.
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ else:
     R = TypeVar("R")
 
 ANY_METHOD = "ANY"
+
+# A queue of routes, and the one that answers the next request.
+Candidate: TypeAlias = "tuple[RouteQueue, Route[Any]]"
 
 _DIFFERENCES = 6
 

@@ -1,6 +1,5 @@
 """The routes of a registry: in which order they are asked about a request, and which resemble it."""
 
-import functools
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from yarl import URL
 
 from ._matchers import Matcher, URLPattern
-from ._route import ANY_METHOD, Route, RouteQueue
+from ._route import ANY_METHOD, Candidate, Route, RouteQueue
 from ._similarity import SimilarityIndex, pattern_key
 from ._urls import Key, Origin, origin_of
 
@@ -82,14 +81,16 @@ class RouteTable:
         for queue in self._queues.get(_queue_key(route), ()):
             queue.rewind()
 
-    def candidates(self, key: Key, *, websockets: bool = True) -> list[RouteQueue]:
+    def candidates(self, key: Key, *, websockets: bool = True) -> list[Candidate]:
         """Return the queues for a method and URL that are not exhausted, and those for patterns, in order of use.
 
-        Without `websockets`, routes for WebSockets are skipped.
+        With each comes its current route. Without `websockets`, routes for WebSockets are skipped.
         """
-        found = [queue for queue in self.queues(key) if queue.current(websockets=websockets) is not None]
+        found = [
+            (queue, route) for queue in self.queues(key) if (route := queue.current(websockets=websockets)) is not None
+        ]
         if len(found) > 1:
-            found.sort(key=functools.partial(self._order, websockets=websockets))
+            found.sort(key=self._order)
         return found
 
     def queues(self, key: Key) -> list[RouteQueue]:
@@ -102,7 +103,8 @@ class RouteTable:
             bare = url.with_query(None)
             near = chain(self._queues.get((method, bare), ()), self._queues.get((ANY_METHOD, bare), ()))
             queues += [queue for queue in near if queue.any_query]
-        queues += [queue for queue in self._patterns if queue.method in (method, ANY_METHOD)]
+        if self._patterns:
+            queues += [queue for queue in self._patterns if queue.method in (method, ANY_METHOD)]
         return queues
 
     def near(self, key: Key, count: int) -> Iterator[RouteQueue]:
@@ -117,10 +119,9 @@ class RouteTable:
         """Return the matchers of all patterns, exhausted ones included."""
         return [queue.matcher for queue in self._patterns]
 
-    def _order(self, queue: RouteQueue, *, websockets: bool) -> tuple[Any, ...]:
-        route = queue.current(websockets=websockets)
-        index = route._index if route is not None else 0
-        return (queue.rank, index) if self._exact_urls_first else (index,)
+    def _order(self, candidate: Candidate) -> tuple[Any, ...]:
+        queue, route = candidate
+        return (queue.rank, route._index) if self._exact_urls_first else (route._index,)
 
 
 def _queue_key(route: Route[Any]) -> tuple[str, URL | Matcher]:
