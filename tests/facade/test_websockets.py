@@ -375,6 +375,19 @@ async def test_an_error_closes_with_1011_and_is_raised_at_the_end(caplog):
     assert sum("AssertionError" in record.getMessage() for record in caplog.records) == 1
 
 
+async def test_the_cause_of_an_error_is_kept():
+    async def handler(ws):
+        raise LookupError from ValueError("the cause")
+
+    async def fail():
+        async with talking(handler) as (_, client):
+            await client.receive()
+
+    with pytest.raises(LookupError) as caught:
+        await fail()
+    assert repr(caught.value.__cause__) == "ValueError('the cause')"
+
+
 @pytest.mark.parametrize("times", range(5))
 async def test_an_assertion_after_the_client_has_closed_is_not_lost(times):
     async def handler(ws):
