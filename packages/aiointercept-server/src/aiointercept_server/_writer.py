@@ -82,7 +82,8 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
     if isinstance(reply, WebSocket):
-        return await run_websocket(request, reply)
+        # aiohttp cannot begin a WebSocket for a client that has left.
+        return await run_websocket(request, reply) if request.transport is not None else _close_connection(request)
     head = _Head(request, reply)
     try:
         if isinstance(reply, Response):
