@@ -13,6 +13,7 @@ from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.subjects import SUBJECTS
 from benchmarks.targets import check
+from benchmarks.websockets import TARGETS, main
 
 needs_processor_time = pytest.mark.skipif(not hasattr(os, "wait4"), reason="no processor time of child processes")
 
@@ -70,3 +71,9 @@ def test_a_checkout_is_compared_with_another():
     compare(root, root, tests=2, pairs=1, tell=told.append)
 
     assert [line.partition(":")[0] for line in told] == ["ours", "ours_external"]
+
+
+async def test_websockets_are_compared(capsys):
+    await main(rounds=1, count=20)
+    lines = capsys.readouterr().out.splitlines()
+    assert [name for name, line in zip(TARGETS, lines, strict=True) if line.startswith(name)] == list(TARGETS)

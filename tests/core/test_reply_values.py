@@ -18,10 +18,12 @@ from aiointercept_core import (
     Route,
     Stream,
     Upgrade,
+    WebSocket,
     decode_body,
     error_response,
     format_error,
 )
+from aiointercept_core._replies import DirectContext
 
 HERE = URL("http://h.test/")
 GZIPPED = gzip.compress(b"text", mtime=0)
@@ -90,7 +92,7 @@ async def test_a_fault_is_returned_as_it_is(fault):
     assert registry.call_count == 1
 
 
-@pytest.mark.parametrize("reply", [Response, Stream, CloseConnection, FaultReply, Upgrade])
+@pytest.mark.parametrize("reply", [Response, Stream, CloseConnection, FaultReply, Upgrade, WebSocket])
 def test_the_last_field_of_each_reply_is_its_delay(reply):
     assert reply._fields[-1] == "delay"
     assert reply._field_defaults["delay"] == 0
@@ -112,6 +114,42 @@ def test_the_status_of_a_fault_is_that_of_the_head_it_sends():
     assert FaultReply(Fault.CORRUPT_ENCODING).status == 200
     assert FaultReply(Fault.RESET, response).status is None
     assert FaultReply(TimeoutError(), response).status is None
+
+
+async def test_a_websocket_is_returned_with_its_handler_in_the_context_of_the_route():
+    class Connection:
+        def __init__(self):
+            self.sent = []
+
+        async def receive(self):
+            return "received"
+
+        async def send_str(self, data):
+            self.sent.append(data)
+
+        async def send_bytes(self, data):
+            self.sent.append(data)
+
+    class Context(DirectContext):
+        async def converse(self, handler, connection):
+            connection.sent.append("in the context")
+            await super().converse(handler, connection)
+
+    async def handler(connection):
+        await connection.send_str(await connection.receive())
+        await connection.send_bytes(b"end")
+
+    registry = Registry()
+    for context in (None, Context()):
+        registry.register(Route("GET", ExactURL(HERE), WebSocket(handler, ("v1",)), context=context))
+    sent = []
+    for _ in range(2):
+        reply = await registry.answer(PlainRequest("GET", HERE))
+        assert (reply.status, reply.protocols, reply.headers) == (101, ("v1",), None)
+        connection = Connection()
+        await reply.handler(connection)
+        sent.append(connection.sent)
+    assert sent == [["received", b"end"], ["in the context", "received", b"end"]]
 
 
 def test_the_reply_that_reports_an_error():

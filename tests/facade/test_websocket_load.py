@@ -158,6 +158,32 @@ async def test_several_tasks_of_a_handler_send_while_the_client_does_not_read():
     assert sorted(received) == sorted(list(range(10)) * 20)
 
 
+async def test_a_handler_that_sends_all_the_time_leaves_time_for_others():
+    turns = 0
+
+    async def handler(ws):
+        while True:
+            await ws.send_bytes(b"a")
+
+    async def take_turns():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(20), aiointercept() as m, ClientSession() as session:
+        async with session.ws_connect(register(m, handler)) as client:
+            taking_turns = asyncio.ensure_future(take_turns())
+            m.get(f"{m.server_url}/", body="other", repeat=True)
+            for _ in range(10):
+                for _ in range(1000):
+                    await client.receive_bytes()
+                assert (await fetch(m.server_url)).text == "other"
+            taking_turns.cancel()
+        assert turns > 10
+        m.check()
+
+
 @pytest.mark.parametrize("what", ["waits", "receives", "sends", "closes"])
 async def test_leaving_the_block_ends_every_conversation(what):
     started, ended = [], []

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from blockbuster import blockbuster_ctx
 from support import fetch
 from yarl import URL
 
@@ -124,6 +125,13 @@ async def test_a_hard_coded_url_and_nested_mocks():
         assert list(m.requests) == [("GET", URL("https://api.example.com/socket?a=1"))]
         assert [message.data for message in m.last_request.messages] == ["a"]
         assert m.last_request.url == URL("https://api.example.com/socket?a=1")
+
+
+async def test_a_conversation_never_blocks_the_loop():
+    with blockbuster_ctx():
+        async with talking(echo) as (_, client):
+            await client.send_str("a")
+            assert await client.receive_str() == "a"
 
 
 # What is exchanged.
@@ -373,6 +381,19 @@ async def test_an_error_closes_with_1011_and_is_raised_at_the_end(caplog):
     with pytest.raises(AssertionError, match="other"):
         await fail()
     assert sum("AssertionError" in record.getMessage() for record in caplog.records) == 1
+
+
+async def test_the_cause_of_an_error_is_kept():
+    async def handler(ws):
+        raise LookupError from ValueError("the cause")
+
+    async def fail():
+        async with talking(handler) as (_, client):
+            await client.receive()
+
+    with pytest.raises(LookupError) as caught:
+        await fail()
+    assert repr(caught.value.__cause__) == "ValueError('the cause')"
 
 
 @pytest.mark.parametrize("times", range(5))

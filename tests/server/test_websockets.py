@@ -222,6 +222,30 @@ async def test_a_client_that_is_killed_ends_the_receiving(mock: Mock, caplog: py
     assert errors(caplog) == []
 
 
+async def test_a_client_that_leaves_before_the_handshake_is_answered(caplog: pytest.LogCaptureFixture):
+    asked = 0
+
+    async def answer(request: AiointerceptRequest) -> Reply:
+        nonlocal asked
+        while request.transport is not None:
+            await asyncio.sleep(0.001)
+        asked += 1
+        return WebSocket(echo)
+
+    runner = web.AppRunner(application(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        for _ in range(3):
+            async with connect(runner.addresses[0][1]) as wire:
+                await wire.send(head())
+                wire.writer.transport.abort()
+        await eventually(lambda: asked == 3)
+    finally:
+        await runner.cleanup()
+    assert errors(caplog) == []
+
+
 async def test_an_invalid_frame_closes_with_its_code(mock: Mock):
     answer_with(mock, echo)
     async with connect(mock.port) as wire:

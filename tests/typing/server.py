@@ -2,7 +2,7 @@
 
 from typing import assert_type
 
-from aiohttp import web
+from aiohttp import WSMessage, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from aiointercept_core import (
@@ -15,11 +15,14 @@ from aiointercept_core import (
     Stream,
     Upgrade,
     UpgradedConnection,
+    WebSocket,
+    WebSocketConnection,
 )
 from aiointercept_server import (
     AiointerceptRequest,
     Answer,
     Listener,
+    RecordedWebSocket,
     application,
     ignore_retries,
     is_served_here,
@@ -32,6 +35,8 @@ HEADERS = CIMultiDictProxy(CIMultiDict[str]())
 async def answer(request: AiointerceptRequest) -> Reply:
     if request.headers.get("Upgrade"):
         return Upgrade(101, None, HEADERS, echo)
+    if request.path == "/socket":
+        return WebSocket(talk, ("v1",))
     if request.path == "/echo":
         return Stream(200, None, HEADERS, request.stream())
     if not await request.receive():
@@ -40,12 +45,19 @@ async def answer(request: AiointerceptRequest) -> Reply:
         return FaultReply(Fault.RESET, delay=0.5)
     assert_type(request.captured_body, bytes | None)
     assert_type(request.encoded_body, bytes | None)
+    assert_type(request.messages, list[WSMessage])
     return Response(200, None, HEADERS, b"")
 
 
 async def echo(connection: UpgradedConnection) -> None:
     while data := await connection.receive():
         await connection.send(data)
+
+
+async def talk(ws: RecordedWebSocket) -> None:
+    await ws.send_str(ws.request.path)
+    connection: WebSocketConnection = ws
+    await connection.send_bytes(b"")
 
 
 async def no_answer(request: AiointerceptRequest) -> web.Response:

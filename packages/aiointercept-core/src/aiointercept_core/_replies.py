@@ -121,12 +121,13 @@ class WebSocketConnection(Protocol):
 class WebSocket(NamedTuple):
     """A reply that accepts a WebSocket handshake and has `handler` talk to the client.
 
+    `handler` is called with a `WebSocketConnection`, of which the transport's own class may offer more.
     The first of the client's subprotocols that is in `protocols` is accepted, and `headers` are added to the head. The
     transport closes the WebSocket with 1000 when `handler` returns and with 1011 when it raises. A request that is no
     handshake is refused with status 400.
     """
 
-    handler: Callable[[WebSocketConnection], Awaitable[None]]
+    handler: Callable[[Any], Awaitable[None]]
     protocols: tuple[str, ...] = ()
     headers: CIMultiDictProxy[str] | None = None
     delay: float = 0.0

@@ -48,6 +48,9 @@ async def run_websocket(request: Any, reply: WebSocket) -> web.StreamResponse:
         await socket.prepare(request)
     except web.HTTPException as exc:
         return web.Response(status=exc.status, reason=exc.reason, text=exc.text)
+    except ConnectionError:
+        # The client has left meanwhile.
+        return socket
     try:
         await reply.handler(socket)
     except asyncio.CancelledError:

@@ -94,7 +94,8 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
     if isinstance(reply, WebSocket):
-        return await run_websocket(request, reply)
+        # aiohttp cannot begin a WebSocket for a client that has left.
+        return await run_websocket(request, reply) if request.transport is not None else _close_connection(request)
     head = _Head(request, response_of(reply) if isinstance(reply, FaultReply) else reply)
     try:
         if isinstance(reply, Response):

@@ -14,6 +14,9 @@ __all__ = ["CrossLoopQueue"]
 
 T = TypeVar("T")
 
+# After so many items the loop runs other callbacks: if the other thread is fast enough, there is always one more.
+_ITEMS_AT_A_TIME = 256
+
 
 class CrossLoopQueue(Generic[T]):
     """A queue that one loop puts items into and another, or the same, gets them from, in order.
@@ -28,6 +31,7 @@ class CrossLoopQueue(Generic[T]):
         self._limit = limit
         self._items: deque[tuple[T, int]] = deque()
         self._put = 0
+        self._left = _ITEMS_AT_A_TIME
         self._getting: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
 
@@ -59,16 +63,23 @@ class CrossLoopQueue(Generic[T]):
     # Of the loop that gets items.
 
     async def wait(self) -> None:
-        """Wait until there is an item; one task at a time."""
+        """Wait until there is an item, and let the loop run other callbacks; one task at a time."""
+        loop = asyncio.get_running_loop()
+        if self._items:
+            turn = loop.create_future()
+            loop.call_soon(set_future, turn)
+            await turn
         while not self._items:
-            getting = self._getting = asyncio.get_running_loop().create_future()
+            getting = self._getting = loop.create_future()
             if not self._items:
                 await getting
+        self._left = _ITEMS_AT_A_TIME
 
     def get(self) -> T | None:
-        """Return the next item, `None` if there is none."""
-        if not self._items:
+        """Return the next item, `None` if there is none or it is the turn of others: `wait()` then."""
+        if not self._items or not self._left:
             return None
+        self._left -= 1
         item, size = self._items.popleft()
         self.taken += size
         if self._draining is not None and self._put - self.taken <= self._limit // 2:

@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 from aiohttp import ServerDisconnectedError
 
@@ -285,7 +286,7 @@ class RunningMock:
             await _aclose(body)
 
     async def _keep_handler_error(
-        self, handler: Callable[[WebSocketConnection], Awaitable[None]], connection: WebSocketConnection
+        self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection
     ) -> None:
         """Have `handler` talk to a client and keep an error in it."""
         try:

@@ -5,7 +5,6 @@ server's loop.
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
@@ -204,26 +203,25 @@ async def converse(
             handed._closed = True
 
     try:
-        await run(talk)
+        try:
+            await run(talk)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            error = exc
         handed._outgoing.put(_End(), 0)
         await asyncio.wait({sending})
     except asyncio.CancelledError:
-        # The mock is stopped. If the handler has raised before that, its error may still be on its way to this loop.
+        # The mock is stopped. An error that the handler has raised before is not lost: it may be on its way to this
+        # loop, or messages wait for a client that does not read.
         if error is None:
             raise
-        raise error from None
-    except BaseException as exc:
-        if isinstance(exc, ClientConnectionResetError) and handed._client_has_left:
-            return
-        handed._outgoing.put(_End(), 0)
-        # If the mock is stopped while the client does not read, the error is not lost.
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({sending})
-        raise
     finally:
-        # Not awaited: the error of a handler must be known as soon as the mock is stopped.
+        # Not awaited, for the same reason.
         sending.cancel()
         receiving.cancel()
+    if error is not None and not (isinstance(error, ClientConnectionResetError) and handed._client_has_left):
+        raise error
 
 
 async def _receive_all(socket: RecordedWebSocket, incoming: CrossLoopQueue[WSMessage]) -> None:
