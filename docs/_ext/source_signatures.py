@@ -40,6 +40,7 @@ OTHERS = (
 
 # What a name stands for that is not public, or leaves no trace of where it comes from.
 ALIASES = {
+    "BodyPattern": "str | bytes | re.Pattern[str] | re.Pattern[bytes]",
     "ByteStream": "aiointercept_core.UpgradedConnection",
     "ClientHandlerType": "aiohttp.ClientHandlerType",
     "Key": "tuple[str, yarl.URL]",
