@@ -144,7 +144,7 @@ async def test_a_websocket_is_returned_with_its_handler_in_the_context_of_the_ro
         registry.register(Route("GET", ExactURL(HERE), WebSocket(handler, ("v1",)), context=context))
     sent = []
     for _ in range(2):
-        reply = await registry.answer(PlainRequest("GET", HERE))
+        reply = await registry.answer(PlainRequest("GET", HERE, {"Upgrade": "websocket"}))
         assert (reply.status, reply.protocols, reply.headers) == (101, ("v1",), None)
         connection = Connection()
         await reply.handler(connection)

@@ -223,11 +223,9 @@ async def test_subprotocols_headers_and_the_request():
 
 async def test_a_request_that_is_no_handshake():
     async with aiointercept() as m:
-        response = await fetch(register(m, echo))
-        assert (response.status, response.text) == (
-            400,
-            'No WebSocket UPGRADE hdr: None\n Can "Upgrade" only to "WebSocket".',
-        )
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await fetch(register(m, echo))
+        assert "the request: is not a WebSocket handshake" in m.journal.records[0].explanation
         assert m.last_request.messages == []
 
 

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
 from aiohttp import ClientConnectionResetError, WSMessage, WSMessageTypeError, WSMsgType
-from aiohttp.http import WS_CLOSED_MESSAGE
 
 from aiointercept_server import AiointerceptRequest, RecordedWebSocket
 
@@ -30,6 +29,7 @@ _CLOSE_GRACE = 0.5
 # How often `receive()` may be called after the end: a loop that does not look at what it gets would never end.
 _CALLS_AFTER_END = 5
 
+_CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
 _ENDS = frozenset((WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR))
 
 
@@ -112,7 +112,7 @@ class ServerWebSocket:
             self._calls_after_end += 1
             if self._calls_after_end >= _CALLS_AFTER_END:
                 raise RuntimeError("the WebSocket is closed: end the loop when the type of a message is CLOSED")
-            return WS_CLOSED_MESSAGE
+            return _CLOSED
         while (message := self._incoming.get()) is None:
             self._is_receiving = True
             try:
@@ -251,7 +251,7 @@ async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receivin
         if isinstance(item, _Close):
             await _stop(receiving)
             await socket.close(code=item.code, message=item.message)
-            handed._incoming.put(WS_CLOSED_MESSAGE, 0)
+            handed._incoming.put(_CLOSED, 0)
             call_threadsafe(item.closed.get_loop(), set_future, item.closed)
         elif outgoing.error is None:
             try:
