@@ -11,7 +11,7 @@ import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
 from support import Names, real_server
 
-from aiointercept import CallbackResult, aiointercept
+from aiointercept import AiointerceptWarning, CallbackResult, aiointercept
 
 
 def classes() -> list[dict]:
@@ -202,7 +202,8 @@ async def test_only_mocks_that_redirect_this_host_are_asked():
             external(passthrough_unmatched=True) as inner,
         ):
             outermost.get(url, body="outermost")
-            default.get(url, body="default")
+            with pytest.warns(AiointerceptWarning, match="mock_external_urls=True"):
+                default.get(url, body="default")
             inner.get(f"{url}other", body="inner")
             assert await answered_by(session, url) == "real GET /"
 
