@@ -33,6 +33,7 @@ class Matching(Generic[R]):
         self.key = request_key(request.method, request.url)
         self._on_error = on_error
         self._heads: dict[RouteQueue, list[Difference]] = {}
+        self._all: dict[RouteQueue, list[Difference]] = {}
         self._results: dict[RouteQueue, list[Difference]] = {}
 
     def choose(self, queues: Iterable[RouteQueue]) -> Route[Any] | Unknown | None:
@@ -53,26 +54,34 @@ class Matching(Generic[R]):
             if not self.differences(queue):
                 return
 
-    def needs_body(self, queues: Iterable[RouteQueue]) -> bool:
-        """Return whether the body decides which of `queues` is for the request."""
-        for queue in queues:
-            if not self._head_differences(queue):
-                return bool(queue.body_matchers)
-        return False
+    def head_fits(self, queues: Iterable[RouteQueue]) -> bool:
+        """Return whether the head of the request fits one of `queues`; the body may decide then."""
+        return any(not self._head_differences(queue) for queue in queues)
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that `queue`, for its method and URL, is for."""
         differences = self._results.get(queue)
         if differences is None:
-            head = self._head_differences(queue)
-            differences = self._guarded(lambda: queue.differences(self.request, head)) if queue.body_matchers else head
+            differences = self._head_differences(queue)
+            # The body may not have arrived yet, so it is looked at only where it decides.
+            if queue.body_matchers and not differences:
+                differences = self._guarded(lambda: queue.differences(self.request, []))
             self._results[queue] = differences
         return differences
 
     def all_differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that any `queue` is for, method and URL included."""
-        differences = self._results.get(queue)
-        return self._guarded(lambda: queue.all_differences(self.request)) if differences is None else differences
+        differences = self._all.get(queue)
+        if differences is None:
+            known = self._results.get(queue)
+            if known is None:
+                differences = self._guarded(lambda: queue.all_differences(self.request))
+            elif known and queue.body_matchers and known is self._heads.get(queue):
+                differences = self._guarded(lambda: queue.differences(self.request, known))
+            else:
+                differences = known
+            self._all[queue] = differences
+        return differences
 
     def url_differs(self, queue: RouteQueue) -> bool:
         """Return whether the URL of the request is not one of those that `queue` is for."""
