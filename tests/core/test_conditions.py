@@ -227,6 +227,13 @@ def test_a_sync_generator_function_is_refused_as_a_body(registry):
         registry.get(URL, body=parts)
 
 
+def test_json_that_contains_itself_is_refused(registry):
+    value = []
+    value.append(value)
+    with pytest.raises(ValueError, match="match_json is nested too deeply"):
+        registry.post(URL, match_json=value)
+
+
 def test_params_are_refused_with_a_pattern(registry):
     with pytest.raises(TypeError, match="use match_query="):
         registry.get(re.compile(URL), params={"a": 1})

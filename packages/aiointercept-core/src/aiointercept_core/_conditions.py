@@ -68,7 +68,10 @@ def build_conditions(
     if match_form is not None:
         conditions.append(Form(_mapping("match_form", match_form, "{'grant_type': 'refresh_token'}")))
     if match_json is not None:
-        conditions.append(JSON(_copied(match_json)))
+        try:
+            conditions.append(JSON(_copied(match_json)))
+        except RecursionError as exc:
+            raise ValueError(f"match_json is nested too deeply, got {describe_value(match_json)}") from exc
     if match_body is not None:
         if not isinstance(match_body, str | bytes | re.Pattern):
             raise TypeError(
