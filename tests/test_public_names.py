@@ -83,7 +83,13 @@ def test_what_one_module_takes_from_another_is_published_there():
 
 
 def test_the_names_that_users_import():
-    assert aiointercept.__all__ == ["AiointerceptRequest", "CallbackResult", "Route", "aiointercept"]
+    assert aiointercept.__all__ == [
+        "AiointerceptRequest",
+        "AiointerceptWarning",
+        "CallbackResult",
+        "Route",
+        "aiointercept",
+    ]
     assert aiointercept.CallbackResult is aiointercept.compat.CallbackResult is aiointercept_core.CallbackResult
     assert aiointercept.Route is aiointercept_core.Route
     assert aiointercept.AiointerceptRequest is aiointercept_server.AiointerceptRequest

@@ -99,7 +99,7 @@ BAD_OPTIONS = [
         TypeError,
         "body must be str, bytes or an async iterable of bytes, or a function that returns one of these, got {}; "
         "use payload= to send a value as JSON",
-        *({"a": 1}, 5, ["a"], bytearray(b"a"), object(), iter([b"a"])),
+        *({"a": 1}, 5, ["a"], object(), iter([b"a"])),
     ),
     *cases("body", ValueError, "body must be a str that can be encoded as UTF-8, got {}; pass bytes", "\ud800"),
     *cases(

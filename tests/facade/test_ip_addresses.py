@@ -1,14 +1,13 @@
 """Bare IP addresses: they reach their own server, unless `mock_ip_addresses` intercepts those that are registered."""
 
 import asyncio
-import logging
 import re
 
 import aiohttp
 import pytest
 from support import fetch, real_server
 
-from aiointercept import aiointercept
+from aiointercept import AiointerceptWarning, aiointercept
 
 # Addresses of documentation and of private networks: none answers.
 AWAY = [
@@ -71,7 +70,8 @@ async def test_another_path_of_a_registered_address_is_unmatched():
 
 async def test_passthrough_lets_a_registered_address_out():
     async with real_server() as server, mock(passthrough=[f"127.0.0.1:{server.port}"]) as m:
-        m.get(f"http://127.0.0.1:{server.port}/x", body="mocked")
+        with pytest.warns(AiointerceptWarning, match="passthrough lets them out"):
+            m.get(f"http://127.0.0.1:{server.port}/x", body="mocked")
         assert (await fetch(f"http://127.0.0.1:{server.port}/x")).text == "real GET /x"
 
 
@@ -112,15 +112,12 @@ async def test_a_connection_to_the_real_address_is_not_used_for_the_mock():
 
 
 @pytest.mark.parametrize("url", [AWAY[0], LOOPBACK[0].format(port=1)])
-async def test_without_the_option_a_registration_warns(url, caplog):
+async def test_without_the_option_a_registration_warns(url):
     async with aiointercept(mock_external_urls=True) as m:
-        with caplog.at_level(logging.WARNING, "aiointercept"):
+        with pytest.warns(AiointerceptWarning, match="mock_ip_addresses=True"):
             m.get(url)
-            assert "mock_ip_addresses=True" in caplog.text
-    caplog.clear()
     async with mock() as m:
         m.get(url)
-        assert caplog.text == ""
 
 
 def test_the_option_needs_redirection():

@@ -121,7 +121,7 @@ def test_cycles_without_a_loop(external):
     for _ in range(200):
         m = aiointercept(external)
         m.start()
-        m.get("http://api.example.com/")
+        m.get(f"{m.server_url}/")
         m.stop()
     traces.vanish()
 

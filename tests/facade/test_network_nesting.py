@@ -11,7 +11,7 @@ import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
 from support import Names, real_server
 
-from aiointercept import CallbackResult, aiointercept
+from aiointercept import AiointerceptWarning, CallbackResult, aiointercept
 
 
 def classes() -> list[dict]:
@@ -202,7 +202,8 @@ async def test_only_mocks_that_redirect_this_host_are_asked():
             external(passthrough_unmatched=True) as inner,
         ):
             outermost.get(url, body="outermost")
-            default.get(url, body="default")
+            with pytest.warns(AiointerceptWarning, match="mock_external_urls=True"):
+                default.get(url, body="default")
             inner.get(f"{url}other", body="inner")
             assert await answered_by(session, url) == "real GET /"
 
@@ -268,3 +269,40 @@ async def test_mocks_in_several_threads_at_once():
     for thread in threads:
         await asyncio.to_thread(thread.join)
     assert answers == [True] * 40
+
+
+async def test_an_inner_reply_is_used_before_the_outer_default():
+    url, other = "https://api.example/login", "https://api.example/poll"
+    async with external() as outer, external() as inner, ClientSession() as session:
+        outer.get(url, body="outer", repeat=True)
+        outer.get(other, body="outer", repeat=True)
+        inner.get(url, body="inner")
+        texts = [await answered_by(session, asked) for asked in (url, url, other)]
+        assert texts == ["inner", "outer", "outer"]
+        assert (inner.call_count, outer.call_count) == (1, 2)
+
+
+async def test_a_condition_on_the_body_decides_which_mock_answers():
+    url = "https://api.example/"
+    async with external() as outer, external() as inner, ClientSession() as session:
+        outer.post(url, body="outer", match_json=1)
+        inner.post(url, body="inner", match_json=2)
+        texts = []
+        for number in (1, 2):
+            async with session.post(url, json=number) as response:
+                texts.append(await response.text())
+        assert texts == ["outer", "inner"]
+        with pytest.raises(aiohttp.ServerDisconnectedError) as caught:
+            await session.post(url, json=3)
+        assert "in the mock around it: " in str(caught.value)
+        assert (inner.call_count, outer.call_count) == (2, 1)
+
+
+async def test_racing_requests_use_each_reply_of_nested_mocks_once():
+    url = "https://api.example/"
+    async with external() as outer, external() as inner, ClientSession() as session:
+        outer.get(url, body="outer", repeat=20)
+        inner.get(url, body="inner", repeat=20)
+        texts = await asyncio.gather(*(answered_by(session, url) for _ in range(45)))
+        assert [texts.count(name) for name in ("inner", "outer", "nobody")] == [20, 20, 5]
+        assert (inner.call_count, outer.call_count) == (25, 20)

@@ -185,7 +185,7 @@ with m:
         pid = os.fork()
     if not pid:
         signal.alarm(5)
-        m.get("http://api.example.com/", body="child")
+        m.get(f"{m.server_url}/", body="child")
         assert len(m.routes) == 1
         m.stop()
         os._exit(0)

@@ -10,7 +10,7 @@ import pytest
 from support import fetch, real_server
 from yarl import URL
 
-from aiointercept import aiointercept
+from aiointercept import AiointerceptWarning, aiointercept
 from aiointercept_dns import OriginResolver
 
 STRIPE = "https://api.stripe.com/v1/charges"
@@ -64,7 +64,8 @@ async def test_the_default_mode_modifies_no_global_state():
 
 async def test_the_default_mode_intercepts_only_requests_to_the_servers_url():
     async with real_server() as real, aiointercept() as m:
-        m.get(f"{real.url}/users", payload="mocked")
+        with pytest.warns(AiointerceptWarning, match="mock_external_urls=True"):
+            m.get(f"{real.url}/users", payload="mocked")
 
         assert (await fetch(f"{real.url}/users")).text == "real GET /users"
         m.assert_not_called()
@@ -102,7 +103,8 @@ async def test_interception_ends_with_the_block():
 
 async def test_bare_ip_addresses_are_not_intercepted():
     async with real_server() as real, aiointercept(mock_external_urls=True) as m:
-        m.get(f"http://127.0.0.1:{real.port}/", payload="mocked")
+        with pytest.warns(AiointerceptWarning, match="mock_ip_addresses=True"):
+            m.get(f"http://127.0.0.1:{real.port}/", payload="mocked")
 
         assert (await fetch(f"http://127.0.0.1:{real.port}/")).text == "real GET /"
         m.assert_not_called()

@@ -211,3 +211,34 @@ def test_optional(m):
             "FAILED *::test_failed - AssertionError: by itself*",
         ]
     )
+
+
+UNMATCHED_STATUS = """
+from aiointercept import aiointercept
+
+def test_ini(aiointercept_mock):
+    assert requests.get(f"{aiointercept_mock.server_url}/unknown").status_code == 501
+
+
+def test_ini_without_a_fixture():
+    with aiointercept() as m:
+        assert requests.get(m.server_url).status_code == 501
+
+
+@pytest.mark.aiointercept(unmatched_status=404)
+def test_marker(aiointercept_mock):
+    response = requests.get(f"{aiointercept_mock.server_url}/unknown")
+    assert (response.status_code, response.text.split(" ")[0]) == (404, "no")
+"""
+
+
+def test_the_status_of_unmatched_requests_is_an_option_and_an_argument_of_the_marker(run):
+    result = run(UNMATCHED_STATUS, "-o", "aiointercept_unmatched_status=501")
+    result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("value", ["abc", "99"])
+def test_another_status_of_unmatched_requests_is_a_usage_error(run, value):
+    result = run(UNMATCHED_STATUS, "-o", f"aiointercept_unmatched_status={value}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*aiointercept_unmatched_status must be a status from 200 to 599, got '{value}'*"])

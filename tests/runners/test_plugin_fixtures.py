@@ -70,6 +70,7 @@ def test_the_nearest_marker_counts_for_each_option(pytester):
     pytester.makepyfile(
         """
         import asyncio
+        import warnings
 
         import aiohttp
         import pytest
@@ -114,7 +115,9 @@ def test_the_nearest_marker_counts_for_each_option(pytester):
 
 
         def mocks_ip_addresses(mock):
-            mock.get("http://127.0.0.1:1/")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                mock.get("http://127.0.0.1:1/")
             answered = asyncio.run(ask_for_each(["http://127.0.0.1:1/"], Asked()))
             mock.clear()
             return bool(answered)

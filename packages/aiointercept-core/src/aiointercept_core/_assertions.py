@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from yarl import URL, Query
 
+from ._arguments import check_method
 from ._comparison import JSON, Data, Headers, ValueMatcher
 from ._format import count_of, describe_key, describe_value, list_of
 from ._journal import Journal, RequestLog
@@ -209,7 +210,7 @@ def _call_key(call: object) -> Key:
     if not isinstance(call, tuple) or len(call) != 2 or not isinstance(call[0], str):
         raise TypeError(f"calls must be pairs of a method and a URL, got {describe_value(call)}; write ('GET', url)")
     method, url = call
-    return request_key(method, url)
+    return request_key(check_method(method), url)
 
 
 def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> AssertionError:

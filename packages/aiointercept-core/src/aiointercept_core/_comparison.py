@@ -28,7 +28,7 @@ class NoBody:
 
 
 class Missing:
-    """Stands for the value of a body of another kind; `repr()` says which it is. Not even equal to `ANY`."""
+    """Stands for the value of a body of another kind; `repr()` says which it is. Equal to `ANY` and the like only."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -87,7 +87,7 @@ class ValueMatcher:
     def differences(self, request: Request) -> Iterator[Difference]:
         """Yield the places in which the values differ."""
         expected, actual = self.values(request)
-        if isinstance(actual, Missing) or expected != actual:
+        if expected != actual:
             yield from value_differences(self.what, expected, actual)
 
 

@@ -57,7 +57,7 @@ def build_conditions(
     if match_headers is not None:
         headers = _mapping("match_headers", match_headers, "{'Authorization': 'Bearer 1'}")
         for name, value in headers.items():
-            if value is None or isinstance(value, bytes | int | float):
+            if isinstance(value, bytes | int | float):
                 raise TypeError(
                     f"match_headers: header values are text, got {name!r}: {value!r}; "
                     "write the value as a str, or a pattern"
@@ -68,7 +68,10 @@ def build_conditions(
     if match_form is not None:
         conditions.append(Form(_mapping("match_form", match_form, "{'grant_type': 'refresh_token'}")))
     if match_json is not None:
-        conditions.append(JSON(_copied(match_json)))
+        try:
+            conditions.append(JSON(_copied(match_json)))
+        except RecursionError as exc:
+            raise ValueError(f"match_json is nested too deeply, got {describe_value(match_json)}") from exc
     if match_body is not None:
         if not isinstance(match_body, str | bytes | re.Pattern):
             raise TypeError(
@@ -106,6 +109,8 @@ def _mapping(name: str, expected: object, example: str) -> dict[str, Any] | Mult
     for key in expected:
         if not isinstance(key, str):
             raise TypeError(f"{name} must have names that are str, got {describe_value(key)}")
+        if expected[key] is None:
+            raise TypeError(f"{name}: {key!r} is None, which no request has; pass unittest.mock.ANY for any value")
     pairs = [(key, _expected_text(value)) for key, value in expected.items()]
     return dict(pairs) if len(dict(pairs)) == len(pairs) else MultiDict(pairs)
 
@@ -120,6 +125,8 @@ def _copied(value: Any) -> Any:
     """Return JSON data as it is now: the test may change its own lists and dicts later."""
     if type(value) is dict:
         return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, re.Pattern):
+        return TextPattern(value)
     return [_copied(item) for item in value] if type(value) is list else value
 
 

@@ -41,7 +41,7 @@ def explain(
         return f"no reply is left for {text}: {'; '.join(_exhausted(queue, text) for queue in exhausted[:_NAMED])}"
 
     exact = [queue for queue in for_url if not queue.is_pattern]
-    exact.sort(key=lambda queue: len(matching.differences(queue)))
+    exact.sort(key=lambda queue: len(matching.all_differences(queue)))
     urls = dict.fromkeys([*exact, *near])
     patterns = dict.fromkeys([*(queue for queue in for_url if queue.is_pattern), *near_patterns])
     matching_patterns = [queue for queue in patterns if not matching.url_differs(queue)]

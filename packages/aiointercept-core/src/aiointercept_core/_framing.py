@@ -15,13 +15,15 @@ __all__ = ["check_framing", "drop_contradictions"]
 
 # Clients refuse lengths that do not fit in 64 bits.
 _LENGTH = re.compile(r"[0-9]{1,18}")
+# The magic number of a frame, or of one that decoders skip.
+_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 
 
-def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool) -> None:
+def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool, is_text: bool = False) -> None:
     """Raise `ValueError` if a client could not read a reply with these headers and this body.
 
     A reply to HEAD and the statuses 204 and 304 are `bodiless`: their headers describe a body that is not sent, so any
-    length and encoding is accepted.
+    length and encoding is accepted. A body that was given as text is not compressed.
     """
     lengths = fields.getall("Content-Length", [])
     if len(lengths) > 1 or (lengths and not _LENGTH.fullmatch(lengths[0].strip())):
@@ -50,12 +52,20 @@ def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool) ->
     coding = ",".join(fields.getall("Content-Encoding", []))
     if coding and body:
         try:
+            _check_compressed(body, coding, is_text=is_text)
             decode_body(body, coding)
         except ValueError as exc:
             raise ValueError(
                 f"headers: Content-Encoding is {describe_value(coding)}, but the body {describe_value(body)} is not "
                 "encoded that way; leave the header out, or encode the body"
             ) from exc
+
+
+def _check_compressed(body: bytes, content_encoding: str, *, is_text: bool) -> None:
+    """Raise `ValueError` for a body that is not compressed with br or zstd, as far as that can be told here."""
+    coding = content_encoding.rpartition(",")[2].strip().lower()
+    if (coding in ("br", "zstd") and is_text) or (coding == "zstd" and not _ZSTD_FRAME.match(body)):
+        raise ValueError("not compressed")
 
 
 def drop_contradictions(fields: CIMultiDict[str], body: object, *, bodiless: bool) -> None:

@@ -38,6 +38,7 @@ class Matching(Generic[R]):
         self.websockets = True
         self._on_error = on_error
         self._heads: dict[RouteQueue, list[Difference]] = {}
+        self._all: dict[RouteQueue, list[Difference]] = {}
         self._results: dict[RouteQueue, list[Difference]] = {}
 
     def choose(self, candidates: Iterable[Candidate]) -> Route[Any] | Unknown | None:
@@ -58,12 +59,9 @@ class Matching(Generic[R]):
             if not self.differences(queue):
                 return
 
-    def needs_body(self, candidates: Iterable[Candidate]) -> bool:
-        """Return whether the body decides which of the queues is for the request."""
-        for queue, _ in candidates:
-            if not self._head_differences(queue):
-                return bool(queue.body_matchers)
-        return False
+    def head_fits(self, candidates: Iterable[Candidate]) -> bool:
+        """Return whether the head of the request fits one of the queues; the body may decide then."""
+        return any(not self._head_differences(queue) for queue, _ in candidates)
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that `queue`, for its method and URL, is for."""
@@ -71,17 +69,29 @@ class Matching(Generic[R]):
         if not self.websockets and queue.has_only_websockets:
             return [_NO_HANDSHAKE]
         if differences is None:
-            head = self._head_differences(queue)
-            differences = self._guarded(lambda: queue.differences(self.request, head)) if queue.body_matchers else head
+            differences = self._head_differences(queue)
+            # The body may not have arrived yet, so it is looked at only where it decides.
+            if queue.body_matchers and not differences:
+                differences = self._guarded(lambda: queue.differences(self.request, []))
             self._results[queue] = differences
         return differences
 
     def all_differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that any `queue` is for, method and URL included."""
-        differences = self._results.get(queue)
+        differences = self._all.get(queue)
         if differences is None:
-            differences = self._guarded(lambda: queue.all_differences(self.request))
-        return differences if self.websockets or not queue.has_only_websockets else [*differences, _NO_HANDSHAKE]
+            known = self._results.get(queue)
+            if known is None:
+                differences = self._guarded(lambda: queue.all_differences(self.request))
+            elif queue.body_matchers and (head := self._heads[queue]):
+                # The body was not looked at before, because the head differs.
+                differences = self._guarded(lambda: queue.differences(self.request, head))
+            else:
+                differences = known
+            if not self.websockets and queue.has_only_websockets:
+                differences = [*differences, _NO_HANDSHAKE]
+            self._all[queue] = differences
+        return differences
 
     def url_differs(self, queue: RouteQueue) -> bool:
         """Return whether the URL of the request is not one of those that `queue` is for."""

@@ -253,9 +253,11 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
 
     def remove(self, route: Route[R]) -> None:
         """Have `route` answer no more requests; what it answered stays recorded, and its origin stays covered."""
+        if not isinstance(route, Route):
+            raise TypeError(f"remove() takes a route, as add() and get() return it, got {describe_value(route)}")
         with self._lock:
-            self._table.remove(route)
-            route.remaining = 0
+            if self._table.remove(route):
+                route.remaining = 0
 
     def clear_requests(self) -> None:
         """Forget the recorded requests and the number of calls; routes stay, and used replies do not come back."""
@@ -288,7 +290,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
     def matching(self, request: Q) -> Matching[Q]:
         """Return the search for the route of `request`, which evaluates each condition once.
 
-        Pass it instead of the request to `has_reply`, `needs_body`, `match` and `reserve`, to call several of them.
+        Pass it instead of the request to `has_reply`, `may_answer`, `match` and `reserve`, to call several of them.
         """
         return self._matching(request)
 
@@ -296,12 +298,12 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         """Return whether a reply is left for `request`, without consuming it."""
         return self._find(self._matching(request), lambda route: route is not None)
 
-    def needs_body(self, request: Request | Matching[Any]) -> bool:
-        """Return whether the body of `request`, of which the head has arrived, decides which route answers it."""
+    def may_answer(self, request: Request | Matching[Any]) -> bool:
+        """Return whether a route with a reply left fits the head of `request`; its body may decide then."""
         matching = self._matching(request)
         with self._lock:
             candidates = self._table.candidates(matching.key)
-        return matching.needs_body(candidates)
+        return matching.head_fits(candidates)
 
     def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
         """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""

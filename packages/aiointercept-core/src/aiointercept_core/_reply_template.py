@@ -3,8 +3,10 @@
 All rules about the content of a reply are here, so that a mistake is reported where it is made.
 """
 
+import inspect
 import json as json_module
-from collections.abc import AsyncIterable, Callable, Mapping
+import os
+from collections.abc import AsyncIterable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +39,9 @@ class ReplyTemplate:
         if not isinstance(body, AsyncIterable) and callable(body):
             body = await context.call(body)
         if isinstance(body, str | bytes):
-            body = _encode(body)
-            check_framing(self.headers, body, bodiless=self.bodiless)
-            return Response(self.status, self.reason, self.headers, body)
+            encoded = _encode(body)
+            check_framing(self.headers, encoded, bodiless=self.bodiless, is_text=isinstance(body, str))
+            return Response(self.status, self.reason, self.headers, encoded)
         if isinstance(body, AsyncIterable):
             chunks = body.iterate_in(context) if isinstance(body, EventStream) else context.iterate(body)
             return Stream(self.status, self.reason, self.headers, chunks)
@@ -52,19 +54,25 @@ def build_reply(result: CallbackResult, method: str, *, drop_contradicting_heade
     reason = check_text("reason", result.reason)
     content_type = check_text("content_type", result.content_type)
     body: object = choose_body(result.body, None, result.payload)
+    is_text = isinstance(body, str)
     if isinstance(body, str | bytes):
         body = _encode(body)
     elif not isinstance(body, AsyncIterable) and not callable(body):
         raise TypeError(
             f"body must be {_BODY_TYPES}, or a function that returns one of these, got {describe_value(body)}; "
-            "use payload= to send a value as JSON"
+            f"{_body_advice(body)}"
+        )
+    elif inspect.isgeneratorfunction(body):
+        raise TypeError(
+            f"body: {describe_function(body)} is a sync generator function, which cannot be sent; "
+            "write `async def`, or return the joined parts"
         )
     bodiless = method.upper() == "HEAD" or status in (204, 304)
     fields = build_headers(result.headers)
     if fields:
         if drop_contradicting_headers:
             drop_contradictions(fields, body, bodiless=bodiless)
-        check_framing(fields, body, bodiless=bodiless)
+        check_framing(fields, body, bodiless=bodiless, is_text=is_text)
         # The transport decides whether the body is sent in chunks; a length together with chunks is a contradiction.
         if not bodiless and "Transfer-Encoding" in fields:
             fields.popall("Transfer-Encoding")
@@ -100,13 +108,26 @@ def choose_body(body: BodySource | None, json: Any, payload: Any) -> BodySource:
         raise ValueError("json and payload are two names of the same argument; pass one of them")
     name, value = ("payload", payload) if json is None else ("json", json)
     try:
-        return json_module.dumps(value).encode()
+        return json_module.dumps(value)
     except (TypeError, ValueError, RecursionError) as exc:
         kind = TypeError if isinstance(exc, TypeError) else ValueError
         raise kind(
             f"{name} must be a value that json.dumps can serialise, got {describe_value(value)}: {exc}; "
             "convert it, or pass text with body="
         ) from exc
+
+
+def _body_advice(body: object) -> str:
+    """Return what to write instead of a value that is no body."""
+    if isinstance(body, os.PathLike):
+        return "write body=path.read_bytes()"
+    if hasattr(body, "read"):
+        return "write body=file.read()"
+    if isinstance(body, bytearray | memoryview):
+        return "write body=bytes(...)"
+    if isinstance(body, Generator):
+        return "write `async def`, or join the parts: body=b''.join(...)"
+    return "use payload= to send a value as JSON"
 
 
 def _check_status(status: object) -> int:

@@ -66,15 +66,17 @@ class RouteTable:
             elif isinstance(route._matcher, URLPattern):
                 self._pattern_texts.add(pattern_key(route.method, route._matcher.pattern.pattern), queues)
 
-    def remove(self, route: Route[Any]) -> None:
-        """Take `route` out; its origin stays known. Without effect if it is not there."""
-        key = _queue_key(route)
-        queues = self._queues.get(key, [])
-        for queue in queues:
-            queue.remove(route)
+    def remove(self, route: Route[Any]) -> bool:
+        """Take `route` out and return whether it was there; its origin stays known."""
+        queues = self._queues.get(_queue_key(route), [])
+        queue = next((queue for queue in queues if route in queue.routes), None)
+        if queue is None:
+            return False
+        queue.remove(route)
         # The indexes refer to the same list.
         queues[:] = [queue for queue in queues if queue.routes]
         self._patterns = [queue for queue in self._patterns if queue.routes]
+        return True
 
     def rewind(self, route: Route[Any]) -> None:
         """Ask the routes like `route` from the first one on, because it has a reply again."""

@@ -192,9 +192,9 @@ class AiointerceptRequest(web.Request):
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """The arguments of a callback: `headers`, `query` (`dict[str, list[str]]`), `json`, `data` (bytes, `None`)."""
+        """What was sent: `headers`, `query` (`dict[str, list[str]]`), `json` and `data` (bytes, or `None`)."""
         if self._kwargs is None:
-            self._kwargs = request_details(self)
+            self._kwargs = request_details(self, ("headers", "query", "json", "data"))
         return self._kwargs
 
     @property

@@ -454,7 +454,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
     def _warn_if_unreachable(self, url: URL) -> None:
         """Warn of a registration whose requests cannot reach the mock."""
         host, port = url.raw_host or "", url.port
-        if (host, port) == self._address():
+        if url.scheme == "http" and (host, port) == self._address():
             return
         if not self._mock_external_urls:
             if not (url.scheme == "http" and is_loopback(host) and port == self.server_port):
@@ -499,6 +499,6 @@ def _or_default(option: bool | None, default: bool) -> bool:
 
 
 def _check_unmatched_status(status: int | None) -> int | None:
-    if status is None or 200 <= status <= 599:
+    if status is None or status in range(200, 600):
         return status
     raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

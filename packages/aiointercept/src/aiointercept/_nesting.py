@@ -36,13 +36,9 @@ class NestedSearch(Generic[M]):
         self._client_request = client_request
         self._searches = [(mock, mock.registry.matching(request)) for mock in mocks]
 
-    def needs_body(self) -> bool:
-        """Return whether the body of the request decides which route answers it."""
-        return any(mock.registry.needs_body(matching) for mock, matching in self._searches)
-
-    def has_reply(self) -> bool:
-        """Return whether a mock has a reply left."""
-        return any(mock.registry.has_reply(matching) for mock, matching in self._searches)
+    def may_answer(self) -> bool:
+        """Return whether a mock may answer the request, of which only the head has arrived."""
+        return any(mock.registry.may_answer(matching) for mock, matching in self._searches)
 
     def answering_mock(self) -> tuple[M, Matching[AiointerceptRequest], Route | None]:
         """Return the innermost mock with a reply left, or else the innermost one, which reports the request.

@@ -187,7 +187,7 @@ class RunningMock:
         search: NestedSearch[RunningMock] | None = None
         if self._forwards(request, client_request):
             search = self._search(request, client_request)
-        if search is not None and not search.needs_body() and not search.has_reply():
+        if search is not None and not search.may_answer():
             record = self.registry.record(request, _FORWARDED)
             reply = await self._forward(record, client_request, None if request.complete else request.stream())
         else:

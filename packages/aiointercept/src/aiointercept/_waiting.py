@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from yarl import URL
 
-from aiointercept_core import Journal, PlainRequest, build_matcher
+from aiointercept_core import Journal, build_matcher
 from aiointercept_server import AiointerceptRequest
 
 from ._cross_loop import call_threadsafe
@@ -35,7 +35,7 @@ async def wait_for_requests(
             record.request
             for record in list(journal.records)
             if method is None or record.key[0] == method.upper()
-            if matcher is None or not list(matcher.differences(PlainRequest(*record.key)))
+            if matcher is None or not list(matcher.differences(record.request))
         ]
 
     changed = asyncio.Event()

@@ -1,0 +1,294 @@
+"""Conditions of a route: headers, query, JSON, form, body and a function of the request."""
+
+import io
+import re
+import threading
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+from memory_client import MemoryClient, make_request, match
+
+from aiointercept_core import Registry
+
+URL = "https://api.test/users"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Positive:
+    """Equal to every positive number."""
+
+    def __eq__(self, other):
+        return isinstance(other, int) and other > 0
+
+    def __hash__(self):
+        return 1
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+def fits(registry, *, url=URL, method="POST", **options):
+    return match(registry, method, url, **options).route is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "other"),
+    [
+        ({"match_json": {"id": ANY, "n": [1]}}, {"body": b'{"n": [1], "id": 7}'}, {"body": b'{"n": [2], "id": 7}'}),
+        ({"match_json": {"id": Positive()}}, {"body": b'{"id": 3}'}, {"body": b'{"id": -3}'}),
+        ({"match_json": [pytest.approx(0.3)]}, {"body": b"[0.30000000000000004]"}, {"body": b"[0.31]"}),
+        ({"match_json": {"name": re.compile("A")}}, {"body": b'{"name": "Ada"}'}, {"body": b'{"name": "Bob"}'}),
+        ({"match_json": 1}, {"body": b"1"}, {"body": b"no json"}),
+        ({"match_headers": {"X-A": re.compile(r"B\w+")}}, {"headers": {"x-a": "Bob"}}, {"headers": {"x-a": "a Bob"}}),
+        ({"match_headers": {"X-A": "1"}}, {"headers": {"x-A": "1", "X-B": "2"}}, {"headers": {"X-B": "1"}}),
+        ({"match_form": {"a": 1}}, {"body": b"a=1", "headers": FORM}, {"body": b"a=1&b=2", "headers": FORM}),
+        ({"match_form": {"a": "1"}}, {"body": b"a=1", "headers": FORM}, {"body": b"a=1"}),
+        ({"match_body": "text"}, {"body": b"text"}, {"body": b"texts"}),
+        ({"match_body": b"\xff"}, {"body": b"\xff"}, {"body": b"\xfe"}),
+        ({"match_body": re.compile("te")}, {"body": b"text"}, {"body": b"a text"}),
+        ({"match_body": re.compile(b"\xff")}, {"body": b"\xff\x00"}, {"body": b"\x00\xff"}),
+        ({"match": lambda request: request.body == b"7"}, {"body": b"7"}, {"body": b"8"}),
+        ({"match_query": {"page": 2}}, {"url": f"{URL}?a=1&page=2"}, {"url": f"{URL}?page=3"}),
+        ({"match_query": {"a": "1"}}, {"url": f"{URL}?a=0&a=1"}, {"url": f"{URL}?a=0&a=2"}),
+        ({"match_query": {"a": re.compile("x")}}, {"url": f"{URL}?a=xyz"}, {"url": f"{URL}?a=yxz"}),
+        ({"match_query": {}}, {"url": f"{URL}?any=1"}, {"url": f"{URL}/other"}),
+        ({"params": {"page": 2}}, {"url": f"{URL}?page=2"}, {"url": f"{URL}?page=2&a=1"}),
+    ],
+)
+def test_a_condition_holds_for_one_request_and_not_for_another(registry, options, sent, other):
+    registry.post(URL, **options)
+    assert not fits(registry, **other)
+    assert fits(registry, **sent)
+
+
+def test_all_conditions_of_a_route_must_hold(registry):
+    registry.post(URL, match_headers={"X-A": "1"}, match_json=2, match=lambda request: request.method == "POST")
+    assert not fits(registry, headers={"X-A": "1"}, body=b"3")
+    assert not fits(registry, headers={"X-A": "2"}, body=b"2")
+    assert fits(registry, headers={"X-A": "1"}, body=b"2")
+
+
+def test_match_query_adds_to_the_pairs_of_the_url_and_of_params(registry):
+    registry.get(f"{URL}?a=1", params={"b": 2}, match_query={"c": 3})
+    assert not fits(registry, method="GET", url=f"{URL}?a=1&c=3")
+    assert fits(registry, method="GET", url=f"{URL}?d=4&c=3&b=2&a=1")
+
+
+def test_match_query_works_with_a_pattern(registry):
+    registry.get(re.compile(rf"{URL}\?"), match_query={"a": 1})
+    assert not fits(registry, method="GET", url=f"{URL}?a=2")
+    assert fits(registry, method="GET", url=f"{URL}?b=0&a=1")
+
+
+def test_expected_values_are_those_of_the_registration(registry):
+    expected, headers = {"ids": [1]}, {"X-A": "1"}
+    registry.post(URL, match_json=expected, match_headers=headers)
+    expected["ids"].append(2)
+    headers["X-A"] = "2"
+    assert fits(registry, headers={"X-A": "1"}, body=b'{"ids": [1]}')
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "equal"),
+    [
+        ({"id": 1}, {"id": 1}, True),
+        ({"id": ANY}, {"id": ANY}, True),
+        ({"id": 1}, {"id": ANY}, False),
+        ({"id": ANY}, {"id": 1}, False),
+        ({"id": 1}, {"id": True}, False),
+        ({"id": 1}, {"id": 1.0}, False),
+        ([1, [2]], [1, [2]], True),
+        ([Positive()], [Positive()], False),
+    ],
+)
+def test_repeat_true_concerns_only_routes_with_equal_conditions(registry, first, second, equal):
+    registry.post(URL, match_json=first, repeat=True)
+    if equal:
+        with pytest.raises(ValueError, match="already has a reply with repeat=True"):
+            registry.post(URL, match_json=second)
+    else:
+        registry.post(URL, match_json=second)
+    assert len(registry.routes) == (1 if equal else 2)
+
+
+def test_a_condition_is_evaluated_once_for_each_request_and_route(registry):
+    asked = []
+    registry.post(URL, match=asked.append, repeat=3)
+    for number in (1, 2):
+        assert "match: " in match(registry, "POST", URL).explanation
+        assert len(asked) == number
+
+
+def test_a_condition_may_register_a_route(registry):
+    def register(request):
+        registry.post(URL, status=201)
+        return False
+
+    registry.post(URL, match=register)
+    assert match(registry, "POST", URL).route is registry.routes[-1]
+
+
+def test_a_condition_may_wait_for_a_registration_of_another_thread(registry):
+    def register_elsewhere(request):
+        thread = threading.Thread(target=registry.get, args=[URL], daemon=True)
+        thread.start()
+        thread.join(5)
+        return not thread.is_alive()
+
+    registry.post(URL, match=register_elsewhere)
+    assert fits(registry)
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), AssertionError("broken")])
+def test_a_condition_that_raises_does_not_hold_and_is_reported_once(error):
+    errors = []
+    registry = Registry(on_error=lambda exc, request: errors.append(exc))
+
+    def broken(request):
+        raise error
+
+    registry.post(URL, match=broken)
+    assert f"raised {type(error).__name__}: broken" in match(registry, "POST", URL).explanation
+    registry.post(URL, status=201)
+    assert fits(registry)
+    assert errors == [error, error]
+
+
+def test_an_unmatched_request_is_explained_field_by_field(registry):
+    registry.post(URL, match_json={"name": "Ada"}, match_headers={"X-A": "1"})
+    assert match(registry, "POST", URL, body=b'{"name": "Bob"}', headers={"X-A": "2"}).explanation == (
+        f"no route matches POST {URL}; nearest: POST {URL} "
+        "(headers['X-A']: expected '1', got '2'; json['name']: expected 'Ada', got 'Bob')"
+    )
+
+
+def test_the_nearest_pattern_is_the_one_that_resembles_the_url_most(registry):
+    for name in ("users", "orders", "items", "files"):
+        registry.get(re.compile(rf"https://api\.test/{name}/\d+$"))
+    explanation = match(registry, "GET", "https://api.test/files/1?page=2").explanation
+    assert explanation.partition("nearest: ")[2].startswith("GET pattern 'https://api\\\\.test/files/")
+
+
+def test_routes_for_other_urls_are_not_asked(registry):
+    asked = []
+    for number in range(1000):
+        registry.post(f"{URL}/{number}", match=lambda request, number=number: asked.append(number) or True)
+    assert fits(registry, url=f"{URL}/500")
+    assert asked == [500]
+
+
+def test_routes_for_one_url_are_asked_once_each(registry):
+    asked = []
+    for number in range(100):
+        registry.post(URL, match=lambda request, number=number: asked.append(number) or number == 99)
+    assert fits(registry)
+    assert asked == list(range(100))
+
+
+async def coroutine_function(request):
+    raise AssertionError("never called")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"match_headers": [("a", "b")]}, "match_headers must be a mapping"),
+        ({"match_headers": {"X-A": 1}}, "header values are text, got 'X-A': 1"),
+        ({"match_query": "a=1"}, "match_query must be a mapping"),
+        ({"match_query": {"a": None}}, "match_query: 'a' is None, which no request has"),
+        ({"match_form": b"a=1"}, "match_form must be a mapping"),
+        ({"match_body": {"a": 1}}, "use match_json= for JSON"),
+        ({"match": True}, "match must be a function of a request"),
+        ({"match": coroutine_function}, "match must be a plain function"),
+        ({"match": lambda: True}, "must take one argument, the request"),
+        ({"text": "a"}, "did you mean 'body'?"),
+        ({"times": 2}, "did you mean 'repeat'?"),
+        ({"query": {}}, "did you mean 'params'?"),
+        ({"body": Path("reply.json")}, "write body=path.read_bytes()"),
+        ({"body": io.BytesIO(b"a")}, "write body=file.read()"),
+        ({"body": bytearray(b"a")}, "write body=bytes(...)"),
+        ({"body": (part for part in ["a"])}, "join the parts"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused(registry, options, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        registry.post(URL, **options)
+    assert registry.routes == []
+
+
+def test_a_sync_generator_function_is_refused_as_a_body(registry):
+    def parts():
+        yield b"a"
+
+    with pytest.raises(TypeError, match=r"parts\(\) is a sync generator function.*write `async def`"):
+        registry.get(URL, body=parts)
+
+
+def test_json_that_contains_itself_is_refused(registry):
+    value = []
+    value.append(value)
+    with pytest.raises(ValueError, match="match_json is nested too deeply"):
+        registry.post(URL, match_json=value)
+
+
+def test_params_are_refused_with_a_pattern(registry):
+    with pytest.raises(TypeError, match="use match_query="):
+        registry.get(re.compile(URL), params={"a": 1})
+
+
+def test_a_second_positional_argument_is_refused(registry):
+    with pytest.raises(TypeError, match=r"for example payload=\{'n': 1\}"):
+        registry.get(URL, {"n": 1})
+
+
+@pytest.mark.parametrize(
+    ("coding", "options", "refused"),
+    [
+        ("br", {"body": "text"}, True),
+        ("br", {"payload": {"a": 1}}, True),
+        ("br", {"body": b"may be compressed"}, False),
+        ("zstd", {"body": "text"}, True),
+        ("zstd", {"body": b"text"}, True),
+        ("gzip, zstd", {"body": b"text"}, True),
+        ("zstd", {"body": b"\x28\xb5\x2f\xfd\x00"}, False),
+        ("zstd", {"body": b"\x51\x2a\x4d\x18\x00"}, False),
+    ],
+)
+def test_a_plain_body_with_a_content_coding_is_refused(registry, coding, options, refused):
+    if refused:
+        with pytest.raises(ValueError, match="is not encoded that way"):
+            registry.get(URL, headers={"Content-Encoding": coding}, **options)
+    else:
+        registry.get(URL, headers={"Content-Encoding": coding}, **options)
+
+
+async def test_callbacks_get_the_arguments_that_they_take():
+    registry, got = Registry(), []
+
+    def everything(url, *, method, form, request, match, **rest):
+        got.append((method, form, request, match and match[1], sorted(rest)))
+        raise LookupError
+
+    registry.post(re.compile(rf"{URL}/(\d+)"), callback=everything)
+    registry.post(URL, callback=everything)
+    for path in ("/7", ""):
+        with pytest.raises(LookupError):
+            await MemoryClient(registry).request("POST", URL + path, headers=FORM, body=b"a=1&a=2")
+    rest = ["data", "headers", "json", "query"]
+    form, requests = {"a": ["1", "2"]}, [request for _, request in registry.ordered_requests]
+    assert got == [("POST", form, requests[0], "7", rest), ("POST", form, requests[1], None, rest)]
+
+
+@pytest.mark.parametrize("callback", [lambda: None, lambda url, other: None, lambda *, url: None])
+def test_a_callback_that_cannot_be_called_is_refused(registry, callback):
+    with pytest.raises(TypeError, match="callback"):
+        registry.get(URL, callback=callback)
+
+
+def test_only_the_head_decides_before_the_body_has_arrived(registry):
+    registry.post(URL, match_headers={"X-A": "1"}, match=lambda request: request.body == b"a")
+    assert not registry.may_answer(make_request("POST", URL))
+    assert registry.may_answer(make_request("POST", URL, headers={"X-A": "1"}))

@@ -1,0 +1,84 @@
+"""The calls of one route, and assertions on several calls."""
+
+from unittest.mock import ANY
+
+import pytest
+from memory_client import match
+
+from aiointercept_core import Registry
+
+A, B = "https://api.test/a", "https://api.test/b"
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+def test_a_route_has_the_requests_that_it_answered_in_order(registry):
+    first, second = registry.post(A, repeat=2), registry.post(A, match_json=1)
+    requests = [match(registry, "POST", A, body=body).request for body in (b"0", b"1", b"2", b"3")]
+    assert (first.requests, second.requests) == ([requests[0], requests[2]], [requests[1]])
+
+
+def test_a_removed_route_answers_no_more(registry):
+    route = registry.get(A, repeat=True)
+    request = match(registry, "GET", A).request
+    registry.remove(route)
+    assert match(registry, "GET", A).unmatched
+    assert (route.requests, registry.routes, registry.call_count) == ([request], [], 2)
+    assert registry.covers(request.url)
+    registry.remove(route)
+    registry.get(A)
+    assert not match(registry, "GET", A).unmatched
+
+
+def test_removing_a_route_of_another_registry_changes_nothing(registry):
+    route = registry.get(A)
+    Registry().remove(route)
+    assert match(registry, "GET", A).route is route
+
+
+def test_remove_takes_a_route(registry):
+    with pytest.raises(TypeError, match=r"remove\(\) takes a route"):
+        registry.remove(A)
+
+
+def test_clear_requests_keeps_the_routes_and_gives_no_reply_back(registry):
+    route = registry.get(A, repeat=2)
+    match(registry, "GET", A)
+    registry.clear_requests()
+    assert (registry.call_count, registry.last_request, route.requests, route.call_count) == (0, None, [], 0)
+    assert [match(registry, "GET", A).unmatched for _ in range(2)] == [False, True]
+
+
+def test_assert_any_call(registry):
+    for body in (b'{"n": 1, "m": 1}', b'{"n": 2, "m": 2}'):
+        match(registry, "POST", A, body=body, headers={"X-A": "1"})
+    registry.assert_any_call(A, "POST", json={"n": 1, "m": 1}, headers={"x-a": "1"})
+    with pytest.raises(AssertionError, match="the nearest of 2: expected headers") as caught:
+        registry.assert_any_call(A, "POST", json={"n": 1, "m": 1}, headers={"x-a": "2"})
+    assert caught.value.__notes__ == ["headers['x-a']: expected '2', got '1'"]
+    with pytest.raises(AssertionError, match="nearest: POST"):
+        registry.assert_any_call(B, "POST")
+
+
+@pytest.mark.parametrize("body", [None, b"", b"no json"])
+def test_any_holds_for_every_request(registry, body):
+    match(registry, "POST", A, body=body)
+    registry.assert_any_call(A, "POST", data=ANY, json=ANY, headers=ANY)
+    registry.assert_called_with(A, "POST", data=ANY, json=ANY, headers=ANY)
+
+
+def test_assert_has_calls(registry):
+    for url in (A, B, A):
+        match(registry, "GET", url)
+    registry.assert_has_calls([("GET", A), ("GET", A)])
+    registry.assert_has_calls([("GET", B), ("GET", A), ("GET", A)], any_order=True)
+    with pytest.raises(AssertionError, match=f"expected 2 requests in this order, GET {B} is missing") as caught:
+        registry.assert_has_calls([("GET", B), ("GET", B)])
+    assert caught.value.__notes__ == [f"received, in this order:\nGET {A}\nGET {B}\nGET {A}"]
+    with pytest.raises(AssertionError, match=f"expected 2 requests, GET {B} is missing"):
+        registry.assert_has_calls([("GET", B), ("GET", B)], any_order=True)
+    with pytest.raises(ValueError, match="method must be an HTTP method"):
+        registry.assert_has_calls([(A, "GET")])
