@@ -18,7 +18,7 @@ __all__ = ["Matching", "Unknown"]
 R = TypeVar("R", bound=Request)
 
 
-_NO_HANDSHAKE = Difference("the request", "is not a WebSocket handshake")
+_NO_HANDSHAKE = Difference("", "the request is not a WebSocket handshake")
 
 
 class Unknown:
@@ -67,9 +67,9 @@ class Matching(Generic[R]):
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that `queue`, for its method and URL, is for."""
-        differences = self._results.get(queue)
-        if not self.websockets and queue.has_only_websockets:
+        if self._needs_handshake(queue):
             return [_NO_HANDSHAKE]
+        differences = self._results.get(queue)
         if differences is None:
             head = self._head_differences(queue)
             differences = self._guarded(lambda: queue.differences(self.request, head)) if queue.body_matchers else head
@@ -78,14 +78,18 @@ class Matching(Generic[R]):
 
     def all_differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that any `queue` is for, method and URL included."""
-        differences = self._results.get(queue)
+        found = [_NO_HANDSHAKE] if self._needs_handshake(queue) else []
+        differences = None if found else self._results.get(queue)
         if differences is None:
-            differences = self._guarded(lambda: queue.all_differences(self.request))
-        return differences if self.websockets or not queue.has_only_websockets else [*differences, _NO_HANDSHAKE]
+            differences = self._guarded(lambda: queue.all_differences(self.request, found))
+        return differences
 
     def url_differs(self, queue: RouteQueue) -> bool:
         """Return whether the URL of the request is not one of those that `queue` is for."""
         return any(True for _ in queue.matcher.differences(self.request))
+
+    def _needs_handshake(self, queue: RouteQueue) -> bool:
+        return not self.websockets and queue.has_only_websockets
 
     def _head_differences(self, queue: RouteQueue) -> list[Difference]:
         differences = self._heads.get(queue)
