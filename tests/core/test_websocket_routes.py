@@ -361,11 +361,17 @@ def test_faults(registry):
     assert get(registry).route is None
 
 
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.has_body])
+def test_a_fault_that_sends_a_part_of_a_body_is_for_other_replies(registry, fault):
+    with pytest.raises(ValueError, match=f"^fault={fault} sends a part of the body, and the reply to a WebSocket hand"):
+        registry.ws(URL_, handler, fault=fault)
+
+
 def test_optional(registry):
     registry.ws(URL_, handler, optional=True)
     registry.assert_all_called()
     registry.ws("wss://h.test/other", handler)
-    with pytest.raises(AssertionError, match="1 route was never used: GET https://h.test/other"):
+    with pytest.raises(AssertionError, match=r"1 route was never used: GET https://h\.test/other"):
         registry.assert_all_called()
 
 
