@@ -65,15 +65,18 @@ def check_method(method: object) -> str:
     return "ANY" if method == "*" else method.upper()
 
 
-def check_behaviour(callback: object, exception: object, fault: object) -> None:
-    """Raise `TypeError` for a callback, an exception or a fault that is none, `ValueError` for a fault beside these."""
+def check_behaviour(callback: object, exception: object, fault: object, sse: object = None) -> None:
+    """Raise `TypeError` for a callback, an exception or a fault that is none, `ValueError` for a fault beside these.
+
+    A fault beside a stream of events is a `ValueError` too.
+    """
     if fault is not None and not _is_exception(fault) and not isinstance(fault, Fault):
         raise TypeError(
             f"fault must be a Fault, an exception or an exception class, got {describe_value(fault)}; "
             "for example fault=Fault.RESET"
         )
-    if fault is not None and (callback is not None or exception):
-        other = "callback" if callback is not None else "exception"
+    if fault is not None and (callback is not None or exception or sse is not None):
+        other = "callback" if callback is not None else "exception" if exception else "sse"
         raise ValueError(f"fault and {other} contradict each other: pass one of them")
     if callback is not None and not callable(callback):
         raise TypeError(
@@ -100,8 +103,8 @@ def _is_exception(value: object) -> bool:
     return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))
 
 
-def check_repeat(repeat: object, body: object) -> int | None:
-    """Return how many requests are answered with `body`, `None` for no limit."""
+def check_repeat(repeat: object, body: object, argument: str = "body") -> int | None:
+    """Return how many requests are answered with `body`, `None` for no limit; `argument` is its name in messages."""
     if not isinstance(repeat, int):
         raise TypeError(f"repeat must be True, False or a positive number, got {describe_value(repeat)}; pass an int")
     if repeat < 0:
@@ -110,8 +113,8 @@ def check_repeat(repeat: object, body: object) -> int | None:
     if count != 1 and isinstance(body, AsyncIterator):
         name = getattr(body, "__name__", "")
         if name.isidentifier():
-            kind, advice = "a generator", f"pass the function itself: body={name}, not body={name}()"
+            kind, advice = "a generator", f"pass the function itself: {argument}={name}, not {argument}={name}()"
         else:
             kind, advice = "an iterator", "pass a function that returns a new one"
-        raise ValueError(f"body: {kind} can be sent only once, but repeat={repeat!r}; {advice}")
+        raise ValueError(f"{argument}: {kind} can be sent only once, but repeat={repeat!r}; {advice}")
     return count

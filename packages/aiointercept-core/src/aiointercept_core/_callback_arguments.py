@@ -46,6 +46,5 @@ def callback_arguments(request: Request, route_matcher: Matcher, names: Collecti
     """Return the keyword arguments of a callback that are among `names`."""
     arguments = request_details(request, names)
     if "match" in names:
-        pattern = route_matcher.pattern if isinstance(route_matcher, URLPattern) else None
-        arguments["match"] = pattern.match(str(request.url)) if pattern is not None else None
+        arguments["match"] = route_matcher.match(request.url) if isinstance(route_matcher, URLPattern) else None
     return arguments

@@ -6,7 +6,7 @@ from typing import Any
 from ._faults import Fault
 from ._format import describe_value
 from ._matchers import ExactURL, Matcher
-from ._replies import CallbackResult, FaultReply, Response
+from ._replies import CallbackResult, FaultReply, Response, WebSocket
 
 __all__ = ["FaultTemplate", "build_fault"]
 
@@ -42,6 +42,8 @@ def build_fault(
         if is_http and isinstance(fault, Fault) and fault.needs_https:
             raise ValueError(f"{name} needs an https URL, got {str(matcher)!r}")
         return FaultTemplate(fault, None)
+    if isinstance(reply, WebSocket):
+        raise ValueError(f"{name} sends a part of the body, and the reply to a WebSocket handshake has none: use get()")
     if not isinstance(reply, Response):
         raise TypeError(f"{name} sends a part of the body: pass a str, bytes or payload=, not a stream or a function")
     if method == "HEAD" or reply.status in (204, 304):

@@ -26,10 +26,13 @@ __all__ = [
 ]
 
 # What may stand before the first character that a pattern matches, and the characters that a URL may begin with.
-_BEGINS_LIKE_A_URL = re.compile(r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?:[hH][tT][tT][pP]|\.|\[|\\[wWSD])")
+_BEGINS_LIKE_A_URL = re.compile(
+    r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?:[hH][tT][tT][pP]|[wW][sS]|\.|\[|\\[wWSD])"
+)
 _FROM_THE_START = (
     r"patterns are matched from the start of the whole URL, for example r'https://api\.example\.com/users'"
 )
+_SAME_SCHEME = {"http": "ws", "https": "wss", "ws": "http", "wss": "https"}
 _MUST_BE_URL = "url must be an absolute URL with the scheme http, https, ws or wss"
 _IN_FULL = "write it in full, for example 'https://api.example.com/users'"
 
@@ -38,7 +41,7 @@ class Difference(NamedTuple):
     """One difference between a matcher and a request.
 
     `what` names a part of the request, such as "method" or "json['name']". `detail` says how it differs; it is empty
-    where naming the part is enough.
+    where naming the part is enough. With an empty `what`, `detail` is the whole sentence.
     """
 
     what: str
@@ -72,7 +75,10 @@ class ExactURL(NamedTuple):
 
 
 class URLPattern(NamedTuple):
-    """Matches every URL that `pattern.match` accepts, as text in the form in which the client sent it."""
+    """Matches every URL that `pattern.match` accepts, as text in the form in which the client sent it.
+
+    The schemes ws and http, and wss and https, are the same: a URL matches if it does with either of them.
+    """
 
     pattern: re.Pattern[str]
 
@@ -81,11 +87,17 @@ class URLPattern(NamedTuple):
 
     def differences(self, request: Request) -> Iterable[Difference]:
         """Return one difference if the pattern does not match."""
-        if self.pattern.match(str(request.url)):
+        if self.match(request.url):
             return ()
         if _BEGINS_LIKE_A_URL.match(self.pattern.pattern):
             return (Difference("URL"),)
         return (Difference("does not match", _FROM_THE_START),)
+
+    def match(self, url: URL) -> re.Match[str] | None:
+        """Return the match of the pattern with `url`, `None` if there is none."""
+        text = str(url)
+        scheme, _, rest = text.partition(":")
+        return self.pattern.match(text) or self.pattern.match(f"{_SAME_SCHEME.get(scheme, scheme)}:{rest}")
 
 
 def key_differences(key: Key, other: Key) -> Iterator[Difference]:
@@ -99,7 +111,7 @@ def describe_differences(differences: Iterable[Difference]) -> str:
     """Return differences as text: `differs in method, path; json['name']: expected 'Ada', got 'Bob'`."""
     differences = list(differences)
     parts = [difference.what for difference in differences if not difference.detail]
-    details = [f"{what}: {detail}" for what, detail in differences if detail]
+    details = [f"{what}: {detail}" if what else detail for what, detail in differences if detail]
     return "; ".join([f"differs in {', '.join(parts)}", *details] if parts else details)
 
 

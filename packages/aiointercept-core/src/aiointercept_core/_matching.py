@@ -18,7 +18,7 @@ __all__ = ["Matching", "Unknown"]
 R = TypeVar("R", bound=Request)
 
 
-_NO_HANDSHAKE = Difference("the request", "is not a WebSocket handshake")
+_NO_HANDSHAKE = Difference("", "the request is not a WebSocket handshake")
 
 
 class Unknown:
@@ -65,9 +65,9 @@ class Matching(Generic[R]):
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that `queue`, for its method and URL, is for."""
-        differences = self._results.get(queue)
-        if not self.websockets and queue.has_only_websockets:
+        if self._needs_handshake(queue):
             return [_NO_HANDSHAKE]
+        differences = self._results.get(queue)
         if differences is None:
             differences = self._head_differences(queue)
             # The body may not have arrived yet, so it is looked at only where it decides.
@@ -81,21 +81,24 @@ class Matching(Generic[R]):
         differences = self._all.get(queue)
         if differences is None:
             known = self._results.get(queue)
-            if known is None:
+            if self._needs_handshake(queue):
+                differences = self._guarded(lambda: queue.all_differences(self.request, [_NO_HANDSHAKE]))
+            elif known is None:
                 differences = self._guarded(lambda: queue.all_differences(self.request))
             elif queue.body_matchers and (head := self._heads[queue]):
                 # The body was not looked at before, because the head differs.
                 differences = self._guarded(lambda: queue.differences(self.request, head))
             else:
                 differences = known
-            if not self.websockets and queue.has_only_websockets:
-                differences = [*differences, _NO_HANDSHAKE]
             self._all[queue] = differences
         return differences
 
     def url_differs(self, queue: RouteQueue) -> bool:
         """Return whether the URL of the request is not one of those that `queue` is for."""
         return any(True for _ in queue.matcher.differences(self.request))
+
+    def _needs_handshake(self, queue: RouteQueue) -> bool:
+        return not self.websockets and queue.has_only_websockets
 
     def _head_differences(self, queue: RouteQueue) -> list[Difference]:
         differences = self._heads.get(queue)

@@ -166,7 +166,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         """
         reject_unknown(unknown, RouteOptions.__annotations__)
         method = check_method(method)
-        check_behaviour(callback, exception, fault)
+        check_behaviour(callback, exception, fault, sse)
         matcher = build_matcher(url, params)
         conditions = build_conditions(match_headers, match_query, match_json, match_form, match_body, match)
         if match_query is not None:
@@ -183,7 +183,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         reply: Reply | ReplyTemplate | FaultTemplate = self._build_reply(result, method)
         if fault is not None:
             reply = build_fault(fault, result, reply, method, matcher)
-        count = check_repeat(repeat, result.body)
+        count = check_repeat(repeat, result.body, "body" if sse is None else "sse")
         runs_functions = callback is not None or isinstance(reply, ReplyTemplate)
         route: Route[R] = Route(
             method,

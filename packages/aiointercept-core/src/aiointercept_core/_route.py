@@ -162,8 +162,9 @@ class RouteQueue:
 
     @property
     def has_only_websockets(self) -> bool:
-        """Whether no route answers a request that is not a WebSocket handshake."""
-        return all(route._is_websocket for route in self.routes)
+        """Whether the routes that are not exhausted, or all if all are, answer nothing but WebSocket handshakes."""
+        left = [route for route in self.routes if route.remaining != 0] or self.routes
+        return all(route._is_websocket for route in left)
 
     def rewind(self) -> None:
         """Look at the first route again, after a reply was released."""
@@ -181,10 +182,13 @@ class RouteQueue:
         """Return what differs, of which `found` are the differences of the head."""
         return _differences(self.body_matchers, request, found)
 
-    def all_differences(self, request: Request) -> list[Difference]:
-        """Return what differs between `request` and the requests that the routes are for, method and URL included."""
-        found = [Difference("method")] if request.method.upper() != self.method != ANY_METHOD else []
-        return _differences((self.matcher, *self.conditions), request, found)
+    def all_differences(self, request: Request, found: Iterable[Difference] = ()) -> list[Difference]:
+        """Return what differs between `request` and the requests that the routes are for, method and URL included.
+
+        The differences that were `found` come first.
+        """
+        method = [Difference("method")] if request.method.upper() != self.method != ANY_METHOD else []
+        return _differences((self.matcher, *self.conditions), request, [*found, *method])
 
 
 def _differences(matchers: Iterable[Matcher], request: Request, found: Iterable[Difference] = ()) -> list[Difference]:
