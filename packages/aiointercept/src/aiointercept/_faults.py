@@ -5,8 +5,7 @@ from collections.abc import Callable
 from aiohttp import ServerDisconnectedError
 
 from aiointercept_core import CloseConnection, Fault, FaultReply, Reply
-from aiointercept_dns import OutgoingRequest
-from aiointercept_dns import _failures as failures
+from aiointercept_dns import OutgoingRequest, failures
 
 __all__ = ["check_mode", "fail"]
 
