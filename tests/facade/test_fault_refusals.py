@@ -119,10 +119,15 @@ RESPONSES = [
     ({"content_type": "text/html"}, "content_type", "'text/html'"),
     ({"reason": "Gone"}, "reason", "'Gone'"),
 ]
+RESPONSE_IDS = [f"{name} {number}" for number, (_, name, _) in enumerate(RESPONSES)]
 
 
 @pytest.mark.parametrize("fault", [*BODILESS, ValueError("mine"), ValueError], ids=str)
-@pytest.mark.parametrize(("options", "name", "value"), RESPONSES, ids=[str(options) for options, *_ in RESPONSES])
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    RESPONSES,
+    ids=RESPONSE_IDS,
+)
 def test_nothing_of_a_response_is_given_for_a_fault_that_sends_none(
     fault: object, options: dict[str, object], name: str, value: str
 ):
