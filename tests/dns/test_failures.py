@@ -15,10 +15,8 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver
 
-from aiointercept_dns import (
-    Address,
-    OutgoingRequest,
-    Redirection,
+from aiointercept_dns import Address, OutgoingRequest, Redirection
+from aiointercept_dns.failures import (
     certificate_error,
     connect_timeout,
     connection_refused,

@@ -14,6 +14,7 @@ PAGES = {
     "aiointercept.compat": "compat.md",
     "aiointercept_core": "core.md",
     "aiointercept_dns": "dns.md",
+    "aiointercept_dns.failures": "dns.md",
     "aiointercept_pytest": "pytest.md",
     "aiointercept_server": "server.md",
 }

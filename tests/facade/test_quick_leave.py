@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from support import fetch
 
-from aiointercept import CallbackResult, aiointercept
+from aiointercept import CallbackResult, Fault, aiointercept
 
 LIMIT = 0.1
 MODES = pytest.mark.parametrize("external", [False, True], ids=["default", "external"])
@@ -86,6 +86,29 @@ async def open_stream(scene):
     scene.pending.append(asyncio.ensure_future(response.read()))
 
 
+async def delayed_replies(scene):
+    scene.m.get(f"{scene.url}/", delay=3600, repeat=5)
+    scene.m.get(f"{scene.url}/stream", delay=3600, body=lambda: b"body", repeat=5)
+    for _ in range(5):
+        scene.ask()
+        scene.ask("/stream")
+    await scene.asked()
+
+
+async def delayed_faults(scene):
+    scene.m.get(f"{scene.url}/", delay=3600, fault=Fault.RESET, repeat=5)
+    for _ in range(5):
+        scene.ask()
+    await scene.asked()
+
+
+async def hanging_faults(scene):
+    scene.m.get(f"{scene.url}/", fault=Fault.HANG, repeat=5)
+    for _ in range(5):
+        scene.ask()
+    await scene.asked()
+
+
 async def upload_under_way(scene):
     async def endless():
         while True:
@@ -102,6 +125,9 @@ SCENES = [
     hanging_sync_callback,
     queue_of_sync_callbacks,
     open_stream,
+    delayed_replies,
+    delayed_faults,
+    hanging_faults,
     upload_under_way,
 ]
 

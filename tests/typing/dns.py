@@ -17,16 +17,9 @@ from aiointercept_dns import (
     Redirection,
     Upstream,
     UpstreamResponse,
-    certificate_error,
-    connect_timeout,
-    connection_refused,
-    connection_reset,
-    dns_failure,
+    failures,
     is_ip_address,
     is_loopback,
-    read_timeout,
-    tls_error,
-    total_timeout,
 )
 
 
@@ -43,12 +36,18 @@ def decide_by_url(url: str) -> Decision:
 
 
 def failing(request: OutgoingRequest) -> Decision:
-    assert_type(connection_refused(request).host, str)
-    assert_type(dns_failure(request).os_error, OSError)
-    for failure in (connect_timeout, read_timeout, total_timeout, certificate_error, tls_error):
+    assert_type(failures.connection_refused(request).host, str)
+    assert_type(failures.dns_failure(request).os_error, OSError)
+    for failure in (
+        failures.connect_timeout,
+        failures.read_timeout,
+        failures.total_timeout,
+        failures.certificate_error,
+        failures.tls_error,
+    ):
         request.set_exception(failure(request))
-    assert_type(connection_reset(request).errno, int | None)
-    return connection_refused(request)
+    assert_type(failures.connection_reset(request).errno, int | None)
+    return failures.connection_refused(request)
 
 
 class Mock:

@@ -1,6 +1,7 @@
 """Checks of the arguments of `add` that do not depend on the content of the reply."""
 
 import difflib
+import sys
 from collections.abc import AsyncIterator, Collection, Mapping
 
 from ._faults import Fault
@@ -94,8 +95,8 @@ def check_delay(delay: object) -> float:
     """Return the delay in seconds; raise `TypeError` or `ValueError` if it is no length of time."""
     if isinstance(delay, bool) or not isinstance(delay, int | float):
         raise TypeError(f"delay must be a number of seconds, got {describe_value(delay)}; for example delay=0.2")
-    if not 0 <= delay < float("inf"):
-        raise ValueError(f"delay must be a finite number of seconds that is not negative, got {delay!r}")
+    if not 0 <= delay <= sys.float_info.max:
+        raise ValueError(f"delay must be a finite number of seconds that is not negative, got {describe_value(delay)}")
     return float(delay)
 
 

@@ -56,7 +56,7 @@ def build_fault(
 def _refuse_response(name: str, result: CallbackResult) -> None:
     given: dict[str, Any] = {
         "status": result.status if result.status != 200 else None,
-        "body": result.body or None,
+        "body or payload": result.body or None,
         "headers": result.headers,
         "content_type": result.content_type if result.content_type != "application/json" else None,
         "reason": result.reason,

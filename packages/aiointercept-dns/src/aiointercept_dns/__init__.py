@@ -1,20 +1,12 @@
 """Decide where the requests of aiohttp clients go: to a mock server, or to the real network.
 
 There are two ways: `OriginResolver`, a resolver for your own connector, patches nothing; `Redirection` redirects every
-aiohttp client of the process. Both work in front of any server.
+aiohttp client of the process. Both work in front of any server. `failures` has the exceptions of aiohttp for failures
+that only a client meets.
 """
 
+from . import failures
 from ._decision import REAL_NETWORK, Address, Decider, Decision
-from ._failures import (
-    certificate_error,
-    connect_timeout,
-    connection_refused,
-    connection_reset,
-    dns_failure,
-    read_timeout,
-    tls_error,
-    total_timeout,
-)
 from ._hosts import Passthrough, Targets, is_ip_address, is_loopback
 from ._outgoing import OutgoingRequest
 from ._redirection import Redirection
@@ -33,14 +25,7 @@ __all__ = [
     "Targets",
     "Upstream",
     "UpstreamResponse",
-    "certificate_error",
-    "connect_timeout",
-    "connection_refused",
-    "connection_reset",
-    "dns_failure",
+    "failures",
     "is_ip_address",
     "is_loopback",
-    "read_timeout",
-    "tls_error",
-    "total_timeout",
 ]

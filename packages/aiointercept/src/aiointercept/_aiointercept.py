@@ -27,7 +27,7 @@ from ._callbacks import CallbackRunner
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
-from ._faults import check_mode
+from ._faults import check_fault
 from ._policies import DefaultReplies, DefaultRouting, keep_error
 from ._pytest_bridge import ini_option, notify_started
 from ._running import RunningMock
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
     from typing import Never
 
 __all__ = ["aiointercept"]
-
-_EXCEPTION_IS_NOT_RAISED = (
-    "exception={0!r} closes the connection, and the caller gets a ClientConnectionError: write fault={0!r} to have it "
-    "raised at the caller, which needs mock_external_urls=True; or exception=True"
-)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -341,7 +336,12 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             **unknown,
         )
         if exception and exception is not True:
-            warn_user(_EXCEPTION_IS_NOT_RAISED.format(exception))
+            name = exception.__name__ if isinstance(exception, type) else repr(exception)
+            condition = "" if self._mock_external_urls else ", which needs mock_external_urls=True"
+            warn_user(
+                f"exception={name} closes the connection, and the caller gets a ClientConnectionError: write "
+                f"exception=True, or fault={name} to raise the exception itself{condition}"
+            )
         if route.url is not None:
             self._warn_if_unreachable(route.url)
         return route
@@ -448,8 +448,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             raise RuntimeError(
                 "the mock is not running: register inside its `with` / `async with` block, or call start() first"
             )
-        if fault is not None and not self._mock_external_urls:
-            check_mode(fault)
+        check_fault(fault, is_redirecting=self._mock_external_urls)
 
     def _warn_if_unreachable(self, url: URL) -> None:
         """Warn of a registration whose requests cannot reach the mock."""

@@ -1,14 +1,13 @@
-"""Faults: which modes have them, and what the caller gets."""
+"""Faults: which of them a mock can have, and what the caller gets."""
 
 from collections.abc import Callable
 
 from aiohttp import ServerDisconnectedError
 
 from aiointercept_core import CloseConnection, Fault, FaultReply, Reply
-from aiointercept_dns import OutgoingRequest
-from aiointercept_dns import _failures as failures
+from aiointercept_dns import OutgoingRequest, failures
 
-__all__ = ["check_mode", "fail"]
+__all__ = ["check_fault", "fail"]
 
 _CALLER_ERRORS: dict[Fault, Callable[[OutgoingRequest], BaseException]] = {
     Fault.DISCONNECT: lambda request: ServerDisconnectedError(),
@@ -23,22 +22,22 @@ _CALLER_ERRORS: dict[Fault, Callable[[OutgoingRequest], BaseException]] = {
 }
 
 
-def check_mode(fault: object) -> None:
-    """Raise `ValueError` for a fault that needs `mock_external_urls=True`."""
-    if isinstance(fault, Fault):
-        if fault.is_sent_by_server:
-            return
-        name = str(fault)
-    elif isinstance(fault, BaseException | type):
-        name = "an exception"
-    else:
-        # Core says what is wrong with it.
+def check_fault(fault: object, *, is_redirecting: bool) -> None:
+    """Raise `ValueError` for a fault that callers can never get: some need `mock_external_urls=True`."""
+    if _is_exception(fault, StopIteration):
+        raise ValueError(
+            "fault: no coroutine can raise StopIteration, Python makes a RuntimeError of it; pass another exception"
+        )
+    if is_redirecting or (isinstance(fault, Fault) and fault.is_sent_by_server):
         return
-    possible = ", ".join(other.name for other in Fault if other.is_sent_by_server)
-    raise ValueError(
-        f"fault: only the client of the caller can raise {name}, which needs mock_external_urls=True; without it a "
-        f"fault is one of {possible}"
-    )
+    # Core says what is wrong with other values.
+    if isinstance(fault, Fault) or _is_exception(fault, BaseException):
+        name = f"fault={fault}" if isinstance(fault, Fault) else "an exception as fault"
+        possible = ", ".join(other.name for other in Fault if other.is_sent_by_server)
+        raise ValueError(
+            f"{name} needs mock_external_urls=True, because no server can show it; without that, fault must be one of "
+            f"{possible}"
+        )
 
 
 def fail(reply: FaultReply, client_request: OutgoingRequest | None) -> Reply:
@@ -55,3 +54,7 @@ def fail(reply: FaultReply, client_request: OutgoingRequest | None) -> Reply:
             client_request.set_exception(_CALLER_ERRORS[fault](client_request))
     is_sent = isinstance(fault, Fault) and fault.is_sent_by_server
     return reply if is_sent else CloseConnection(delay=reply.delay)
+
+
+def _is_exception(value: object, kind: type[BaseException]) -> bool:
+    return isinstance(value, kind) or (isinstance(value, type) and issubclass(value, kind))
