@@ -42,7 +42,6 @@ def request_url(method: str, scheme: str, authority: str, target: str) -> URL:
 
 
 def _url_with_host(text: str) -> URL:
-    url = URL(text, encoded=True)
-    if not normalize_url(url).host:
+    if not normalize_url(text).host:
         raise ValueError(f"the URL has no host: {text!r}")
-    return url
+    return URL(text, encoded=True)
