@@ -280,7 +280,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         found: Route | None = None
         for queue in self._candidates(key):
             route = queue.current()
-            if route is None or not queue.matches(request):
+            if route is None or not matches(queue.matchers, request):
                 continue
             if self._rules.exact_urls_first:
                 return route
@@ -289,7 +289,7 @@ class Registry(MethodShortcuts, CallAssertions[R], Generic[R]):
         return found
 
     def _explain(self, request: Request, key: Key) -> str:
-        exhausted = (queue for queue in self._candidates(key) if queue.matches(request))
+        exhausted = (queue for queue in self._candidates(key) if matches(queue.matchers, request))
         near = (self._queues[near_key] for near_key in self._index.nearest(key))
         return explain(request, exhausted, chain.from_iterable(near), chain(*self._patterns.values()))
 

@@ -6,7 +6,7 @@ from typing import Any
 from yarl import URL
 
 from ._format import shorten
-from ._matchers import Difference, ExactURL, Matcher, matches
+from ._matchers import Difference, ExactURL, Matcher
 from ._replies import CallbackContext, DirectContext, Reply
 from ._reply_template import ReplyTemplate
 from ._request import Request
@@ -93,10 +93,6 @@ class RouteQueue:
                 )
             self.routes.pop()
         self.routes.append(route)
-
-    def matches(self, request: Request) -> bool:
-        """Return whether the routes are for `request`."""
-        return matches(self.matchers, request)
 
     def current(self) -> Route | None:
         """Return the first route that is not exhausted."""

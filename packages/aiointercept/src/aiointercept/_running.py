@@ -155,18 +155,19 @@ class RunningMock:
     async def _answer(self, request: AiointerceptRequest, client_request: OutgoingRequest | None = None) -> Reply:
         """Return the reply to `request`, of which only the head has arrived, and record both."""
         received = _clock()
-        if self._forwards(request, client_request) and not self._has_reply(request, client_request):
+        if client_request is not None and self._forwards(request) and not self._has_reply(request, client_request):
             record = self.registry.record(request, "forwarded to the real network")
             reply = await self._forward(record, client_request, None if request.complete else request.stream())
         else:
+            complete = False
             try:
-                await request.receive()
+                complete = await request.receive()
             finally:
                 # A client that leaves cancels this task.
                 route = self._routing.reserved_route(request, client_request)
-                if not request.complete:
+                if not complete:
                     self.registry.record(request, "the client left before its whole body had arrived")
-            if not request.complete:
+            if not complete:
                 return CloseConnection()
             mock, route = self._answering_mock(request, client_request, route)
             record = mock.registry.match(request, route)
@@ -175,10 +176,8 @@ class RunningMock:
         record.seconds = _clock() - received
         return reply
 
-    def _outer_mocks(self, client_request: OutgoingRequest | None) -> "Iterator[RunningMock]":
+    def _outer_mocks(self, client_request: OutgoingRequest) -> "Iterator[RunningMock]":
         """Yield the mocks around this one that know the origin of a request, the innermost first."""
-        if client_request is None:
-            return
         for mock in RUNNING_MOCKS.around(self):
             destination = mock._routing.destination(client_request) if mock._redirection is not None else None
             if destination is Destination.REAL_NETWORK:
@@ -186,7 +185,7 @@ class RunningMock:
             if destination is Destination.MOCK:
                 yield mock
 
-    def _has_reply(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
+    def _has_reply(self, request: AiointerceptRequest, client_request: OutgoingRequest) -> bool:
         """Return whether this mock, or one around it, has a reply left for `request`."""
         return self.registry.has_reply(request) or any(
             mock._routing.reserved_route(request, client_request) is not None or mock.registry.has_reply(request)
@@ -200,9 +199,11 @@ class RunningMock:
 
         `route` was reserved in this mock before. With the mock comes the route that is reserved in it, if any.
         """
-        outer_mocks = list(self._outer_mocks(client_request)) if route is None else []
-        if not outer_mocks:
+        if route is not None or client_request is None:
             return self, route
+        outer_mocks = list(self._outer_mocks(client_request))
+        if not outer_mocks:
+            return self, None
         if (route := self.registry.reserve(request)) is not None:
             return self, route
         for mock in outer_mocks:
@@ -233,7 +234,7 @@ class RunningMock:
         self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         request = record.request
-        if self._forwards(request, client_request):
+        if client_request is not None and self._forwards(request):
             # A reply was left when the head arrived, and another request used it before the body had arrived.
             return await self._forward(record, client_request, request.encoded_body)
         return self._report_unmatched(record, client_request)
@@ -269,9 +270,12 @@ class RunningMock:
 
     # Passthrough of unmatched requests.
 
-    def _forwards(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
-        # Only requests of this process's own clients: otherwise any program on this machine could use its network.
-        if self._upstream is None or client_request is None:
+    def _forwards(self, request: AiointerceptRequest) -> bool:
+        """Return whether an unmatched `request` of a client of this process is forwarded.
+
+        Those of other clients never are: otherwise any program on this machine could use the network of this process.
+        """
+        if self._upstream is None:
             return False
         url = request.url
         return refuse_own_port(url.raw_host or "", url.port or 0) is None
