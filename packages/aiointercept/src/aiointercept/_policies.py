@@ -5,6 +5,7 @@
 
 import enum
 import logging
+from collections.abc import Awaitable
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
@@ -40,7 +41,7 @@ class RoutingPolicy(Protocol):
 class ReplyPolicy(Protocol):
     """How replies and errors reach the caller."""
 
-    async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+    def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Awaitable[Reply]:
         """Return the reply of the record's route; raises what the user's functions raise."""
 
     def reply_to_error(
@@ -71,11 +72,14 @@ class DefaultRouting:
             return Destination.UNDECIDED
         if self._passthrough.matches(url):
             return Destination.REAL_NETWORK
-        # A pattern that is meant for other hosts must not take the requests for the test's own local server.
-        is_local = is_loopback(host)
-        if self._registry.covers_origin(url) if is_local else self._registry.covers(url):
+        if self._registry.covers_origin(url):
             return Destination.MOCK
-        return Destination.UNDECIDED if is_local or is_ip else Destination.MOCK_AS_FALLBACK
+        # A pattern that is meant for other hosts must not take the requests for the test's own local server.
+        if is_loopback(host):
+            return Destination.UNDECIDED
+        if self._registry.covers(url):
+            return Destination.MOCK
+        return Destination.UNDECIDED if is_ip else Destination.MOCK_AS_FALLBACK
 
     def reserved_route(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> Route | None:
         """Return `None`: no route is reserved."""
@@ -89,9 +93,9 @@ class DefaultReplies:
         self._registry = registry
         self._errors = errors
 
-    async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+    def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Awaitable[Reply]:
         """Return the reply of the record's route."""
-        return await self._registry.reply(record)
+        return self._registry.reply(record)
 
     def reply_to_error(
         self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
