@@ -9,6 +9,7 @@ one call of the user, because aiohttp retries idempotent requests in it.
 import asyncio
 import functools
 import inspect
+import operator
 import os
 import sys
 import weakref
@@ -35,6 +36,9 @@ _MARK = "__aiointercept_patch__"
 
 # The last two lead to servers on this machine that the user has named; a closed session has no connector.
 _NEVER_REDIRECTED = (UnpatchedConnector, type(None), UnixConnector, NamedPipeConnector)
+
+
+_UNWRAP_OS_ERRORS = operator.attrgetter("unwrap_os_errors")
 
 
 class _AiohttpPatch:
@@ -74,8 +78,7 @@ class _AiohttpPatch:
             )
         # The connector of the user may wait, and another thread may stop the last redirection meanwhile.
         self._in_flight[request.client_request] = request, redirections
-        if redirections != self._redirections:
-            _refuse_after_end(request, redirections)
+        _refuse_after_end(request, redirections)
 
     def pop(self, client_request: ClientRequest) -> tuple[OutgoingRequest, Redirections] | None:
         """Remove a request that is no longer in flight, and return it if it was."""
@@ -86,7 +89,7 @@ class _AiohttpPatch:
 
     @property
     def _redirections(self) -> Redirections:
-        return tuple(redirection for each in self._started if (redirection := each()) is not None)
+        return tuple(filter(None, map(operator.call, self._started)))
 
     def after_fork_in_child(self) -> None:
         """Forget what only threads of the parent would finish."""
@@ -122,8 +125,7 @@ class _AiohttpPatch:
         """
         # Read once: another thread may stop a redirection between the check and the decision.
         active = self._redirections
-        if redirections != active:
-            _refuse_after_end(request, redirections)
+        _refuse_after_end(request, redirections)
         redirection, decision = _decide(active, request)
         if isinstance(decision, BaseException):
             request.set_exception(decision)
@@ -184,7 +186,7 @@ class _AiohttpPatch:
                 middlewares = private_attribute(session, "_middlewares")
             response = original(session, *args, **{**options, "middlewares": call.middlewares(middlewares)})
             call.release_with(response)
-            if any(redirection.unwrap_os_errors for redirection in redirections):
+            if any(map(_UNWRAP_OS_ERRORS, redirections)):
                 return call.unwrap_os_error(response)
             return response
 
@@ -238,15 +240,17 @@ class _RedirectedRequest:
     def __init__(self, client_request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:
         self._client_request = client_request
         self.host, self.port = address.host, address.port
-        self.url = URL(
-            f"http://[{address.host}]:{address.port}"
-            if ":" in address.host
-            else f"http://{address.host}:{address.port}"
-        )
         # Its pool: the key keeps the origin, so that limits per host work and http and https share no connection. The
         # mark makes it unequal to the key of the real origin and to the key of any other redirection or address.
-        mark: Any = (redirection.pool_token, address)
-        self.connection_key = client_request.connection_key._replace(**{POOL_KEY_FIELD: mark})
+        key = client_request.connection_key
+        fields: list[Any] = list(key)
+        fields[key._fields.index(POOL_KEY_FIELD)] = redirection.pool_token, address
+        self.connection_key = type(key)._make(fields)
+
+    @property
+    def url(self) -> URL:
+        """The URL of the server; only a new connection needs it."""
+        return URL(f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}")
 
     def is_ssl(self) -> bool:
         return False
@@ -273,7 +277,10 @@ def _refuse_after_end(request: OutgoingRequest, redirections: Redirections) -> N
 
     The caller relied on that redirection, so the request must not go to the real network or to another mock.
     """
-    if all(each.end_reason is None for each in redirections):
+    for each in redirections:
+        if each.end_reason is not None:
+            break
+    else:
         return
     redirection, decision = _decide(redirections, request)
     if redirection is not None and redirection.end_reason is not None and isinstance(decision, Address):
