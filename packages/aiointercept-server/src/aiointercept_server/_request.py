@@ -119,12 +119,14 @@ class AiointerceptRequest(web.Request):
     @property
     def peername(self) -> tuple[Any, ...] | None:
         """The socket address of the client, `None` if it is not known."""
-        return _tuple_or_none(self.protocol.peername)
+        address = self.protocol.peername
+        return address if isinstance(address, tuple) else None
 
     @property
     def sockname(self) -> tuple[Any, ...] | None:
         """The socket address of the server, `None` if it is not known."""
-        return _tuple_or_none(getattr(self.protocol, "sockname", None))
+        address = getattr(self.protocol, "sockname", None)
+        return address if isinstance(address, tuple) else None
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -294,7 +296,3 @@ class AiointerceptRequest(web.Request):
 
 def _as_text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _tuple_or_none(address: object) -> tuple[Any, ...] | None:
-    return address if isinstance(address, tuple) else None

@@ -22,7 +22,7 @@ def request_url(method: str, scheme: str, authority: str, target: str) -> URL:
     An absolute `target`, as clients send it to a proxy, is the URL. If `authority` names no host, the URL's host is
     `invalid`.
     """
-    if "://" in target.partition("?")[0] and not target.startswith("/"):
+    if not target.startswith("/") and "://" in target.partition("?")[0]:
         # An https URL in a request without TLS is what a client asks a proxy for.
         try:
             return _url_with_host(target)
