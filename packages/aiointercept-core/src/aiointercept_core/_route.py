@@ -130,8 +130,8 @@ class RouteQueue:
     def append(self, route: Route[Any], *, allow_unreachable: bool) -> None:
         """Add `route`, which replaces a last one with `repeat=True`; raise `ValueError` if it would be unreachable."""
         # There are two at most: one for WebSockets, and one for all requests behind it.
-        for other in self._unlimited[:]:
-            if allow_unreachable or (other._is_websocket and not route._is_websocket):
+        for other in () if allow_unreachable else tuple(self._unlimited):
+            if other._is_websocket and not route._is_websocket:
                 continue
             if route.remaining is not None or other._is_websocket is not route._is_websocket:
                 raise ValueError(

@@ -37,9 +37,10 @@ def check_aiohttp() -> None:
 
 def private_attribute(owner: object, name: str) -> Any:
     """Return a private attribute of an object of aiohttp; raises `RuntimeError` if this release has none."""
-    if not hasattr(owner, name):
-        raise _unsupported(f"{type(owner).__name__}.{name}")
-    return getattr(owner, name)
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise _unsupported(f"{type(owner).__name__}.{name}") from None
 
 
 def _unsupported(*missing: str) -> RuntimeError:

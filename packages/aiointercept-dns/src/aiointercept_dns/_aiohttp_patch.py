@@ -74,8 +74,7 @@ class _AiohttpPatch:
             )
         # The connector of the user may wait, and another thread may stop the last redirection meanwhile.
         self._in_flight[request.client_request] = request, redirections
-        if redirections != self._redirections:
-            _refuse_after_end(request, redirections)
+        _refuse_after_end(request, redirections)
 
     def pop(self, client_request: ClientRequest) -> tuple[OutgoingRequest, Redirections] | None:
         """Remove a request that is no longer in flight, and return it if it was."""
@@ -122,8 +121,7 @@ class _AiohttpPatch:
         """
         # Read once: another thread may stop a redirection between the check and the decision.
         active = self._redirections
-        if redirections != active:
-            _refuse_after_end(request, redirections)
+        _refuse_after_end(request, redirections)
         redirection, decision = _decide(active, request)
         if isinstance(decision, BaseException):
             request.set_exception(decision)
@@ -238,15 +236,17 @@ class _RedirectedRequest:
     def __init__(self, client_request: ClientRequest, address: Address, redirection: ActiveRedirection) -> None:
         self._client_request = client_request
         self.host, self.port = address.host, address.port
-        self.url = URL(
-            f"http://[{address.host}]:{address.port}"
-            if ":" in address.host
-            else f"http://{address.host}:{address.port}"
-        )
         # Its pool: the key keeps the origin, so that limits per host work and http and https share no connection. The
         # mark makes it unequal to the key of the real origin and to the key of any other redirection or address.
-        mark: Any = (redirection.pool_token, address)
-        self.connection_key = client_request.connection_key._replace(**{POOL_KEY_FIELD: mark})
+        key = client_request.connection_key
+        fields: list[Any] = list(key)
+        fields[key._fields.index(POOL_KEY_FIELD)] = redirection.pool_token, address
+        self.connection_key = type(key)._make(fields)
+
+    @property
+    def url(self) -> URL:
+        """The URL of the server; only a new connection needs it."""
+        return URL(f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}")
 
     def is_ssl(self) -> bool:
         return False
@@ -273,7 +273,10 @@ def _refuse_after_end(request: OutgoingRequest, redirections: Redirections) -> N
 
     The caller relied on that redirection, so the request must not go to the real network or to another mock.
     """
-    if all(each.end_reason is None for each in redirections):
+    for each in redirections:
+        if each.end_reason is not None:
+            break
+    else:
         return
     redirection, decision = _decide(redirections, request)
     if redirection is not None and redirection.end_reason is not None and isinstance(decision, Address):

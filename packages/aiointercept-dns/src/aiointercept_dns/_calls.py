@@ -70,10 +70,11 @@ class Call:
         # aiohttp takes one middleware without the wrappers that it makes of several for each request.
         return (self._suppress_retry, *users, self._send) if users else (self._no_user_middlewares,)
 
-    async def _no_user_middlewares(self, client_request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    def _no_user_middlewares(
+        self, client_request: ClientRequest, handler: ClientHandlerType
+    ) -> Coroutine[Any, Any, ClientResponse]:
         """Do what both middlewares do."""
-        __tracebackhide__ = True
-        return await self._suppress_retry(client_request, functools.partial(self._send, handler=handler))
+        return self._suppress_retry(client_request, functools.partial(self._send, handler=handler))
 
     def release_with(self, response: object) -> None:
         """Release what was called, and the redirections, as soon as the coroutine `response` is gone."""

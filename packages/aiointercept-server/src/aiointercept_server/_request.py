@@ -119,12 +119,14 @@ class AiointerceptRequest(web.Request):
     @property
     def peername(self) -> tuple[Any, ...] | None:
         """The socket address of the client, `None` if it is not known."""
-        return _tuple_or_none(self.protocol.peername)
+        address = self.protocol.peername
+        return address if isinstance(address, tuple) else None
 
     @property
     def sockname(self) -> tuple[Any, ...] | None:
         """The socket address of the server, `None` if it is not known."""
-        return _tuple_or_none(getattr(self.protocol, "sockname", None))
+        address = getattr(self.protocol, "sockname", None)
+        return address if isinstance(address, tuple) else None
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -142,7 +144,7 @@ class AiointerceptRequest(web.Request):
         """The URL as the client asked for it, with its original scheme."""
         if self._url is None:
             scheme, authority = self._default_origin()
-            host = self._raw_header(b"host") or authority
+            host = self._sent_header(hdrs.HOST) or authority
             self._url = request_url(self.method, scheme, host, self._target)
         return self._url
 
@@ -176,7 +178,7 @@ class AiointerceptRequest(web.Request):
         if self._decoded_body is not None:
             return self._decoded_body
         body = self.encoded_body
-        if body is not None and (codings := self._raw_headers(b"content-encoding")):
+        if body is not None and (codings := self._message.headers.getall(hdrs.CONTENT_ENCODING, None)):
             # A body that cannot be decoded is returned as it was sent.
             with contextlib.suppress(ValueError):
                 decoded = decode_body(body, ",".join(codings))
@@ -219,10 +221,11 @@ class AiointerceptRequest(web.Request):
 
     async def receive(self) -> bool:
         """Receive the whole body and return `complete`; raises only `asyncio.CancelledError`."""
-        if not self.complete:
-            with contextlib.suppress(Exception):
-                while await self._receive_piece():
-                    pass
+        if self.complete:
+            return True
+        with contextlib.suppress(Exception):
+            while await self._receive_piece():
+                pass
         return self.complete
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -284,7 +287,7 @@ class AiointerceptRequest(web.Request):
     def _warn_of_late_body(self) -> None:
         """Say that nothing arrives any more, once; the request goes on waiting."""
         self._is_late = True
-        warn_of_late_body(self.method, self.url, self._raw_header(b"content-length"), len(self.encoded_body or b""))
+        warn_of_late_body(self.method, self.url, self._sent_header(hdrs.CONTENT_LENGTH), len(self.encoded_body or b""))
 
     def _default_origin(self) -> tuple[str, str]:
         """Return the scheme, and the authority for a request without a Host header."""
@@ -296,20 +299,12 @@ class AiointerceptRequest(web.Request):
 
     def _expects_continue(self) -> bool:
         """Tell whether the client waits for `100 Continue` before it sends the body."""
-        return self.version >= HttpVersion11 and (self._raw_header(b"expect") or "").lower() == "100-continue"
+        return self.version >= HttpVersion11 and (self._sent_header(hdrs.EXPECT) or "").lower() == "100-continue"
 
-    def _raw_header(self, name: bytes) -> str | None:
-        """Return the first header called `name`, in lower case."""
-        return next(iter(self._raw_headers(name)), None)
-
-    def _raw_headers(self, name: bytes) -> list[str]:
-        """Return all headers called `name`, in lower case; `headers` would convert those of other names too."""
-        return [_as_text(value) for field, value in self.raw_headers if field.lower() == name]
+    def _sent_header(self, name: str) -> str | None:
+        """Return the first header called `name`; `headers` would convert those of other names too."""
+        return self._message.headers.get(name)
 
 
 def _as_text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _tuple_or_none(address: object) -> tuple[Any, ...] | None:
-    return address if isinstance(address, tuple) else None

@@ -22,7 +22,7 @@ def request_url(method: str, scheme: str, authority: str, target: str) -> URL:
     An absolute `target`, as clients send it to a proxy, is the URL. If `authority` names no host, the URL's host is
     `invalid`.
     """
-    if "://" in target.partition("?")[0] and not target.startswith("/"):
+    if not target.startswith("/") and "://" in target.partition("?")[0]:
         # An https URL in a request without TLS is what a client asks a proxy for.
         try:
             return _url_with_host(target)
@@ -42,7 +42,6 @@ def request_url(method: str, scheme: str, authority: str, target: str) -> URL:
 
 
 def _url_with_host(text: str) -> URL:
-    url = URL(text, encoded=True)
-    if not normalize_url(url).host:
+    if not normalize_url(text).host:
         raise ValueError(f"the URL has no host: {text!r}")
-    return url
+    return URL(text, encoded=True)

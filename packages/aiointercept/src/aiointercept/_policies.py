@@ -5,6 +5,7 @@
 
 import enum
 import logging
+from collections.abc import Awaitable
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
@@ -61,7 +62,7 @@ class RoutingPolicy(Protocol):
 class ReplyPolicy(Protocol):
     """How replies and errors reach the caller."""
 
-    async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+    def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Awaitable[Reply]:
         """Return the reply of the record's route; raises what the user's functions raise."""
 
     def reply_to_error(
@@ -94,14 +95,15 @@ class DefaultRouting:
             return Destination.UNDECIDED
         if self._passthrough.matches(url):
             return Destination.REAL_NETWORK
-        # A pattern that is meant for other hosts must not take the requests for the test's own local server.
-        is_local = is_loopback(host)
-        if self._registry.covers_origin(url) if is_local else self._registry.covers(url):
+        if self._registry.covers_origin(url):
             return Destination.MOCK
-        if is_local or is_ip:
+        # A pattern that is meant for other hosts must not take the requests for the test's own local server.
+        if is_loopback(host):
             self._tell_of_pattern(url)
             return Destination.UNDECIDED
-        return Destination.MOCK_AS_FALLBACK
+        if self._registry.covers(url):
+            return Destination.MOCK
+        return Destination.UNDECIDED if is_ip else Destination.MOCK_AS_FALLBACK
 
     def _tell_of_pattern(self, url: URL) -> None:
         """Log, once for each URL, that a pattern matches a request which is not redirected."""
@@ -136,9 +138,9 @@ class DefaultReplies:
         self._errors = errors
         self._unmatched_status = unmatched_status
 
-    async def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
+    def reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Awaitable[Reply]:
         """Return the reply of the record's route."""
-        return await self._registry.reply(record)
+        return self._registry.reply(record)
 
     def reply_to_error(
         self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None

@@ -185,20 +185,21 @@ class RunningMock:
         """Return the reply to `request`, of which only the head has arrived, and record both."""
         received = _clock()
         search: NestedSearch[RunningMock] | None = None
-        if self._forwards(request, client_request):
+        if client_request is not None and self._forwards(request):
             search = self._search(request, client_request)
         if search is not None and not search.may_answer():
             record = self.registry.record(request, _FORWARDED)
             reply = await self._forward(record, client_request, None if request.complete else request.stream())
         else:
+            complete = False
             try:
-                await request.receive()
+                complete = await request.receive()
             finally:
                 # A client that leaves cancels this task.
-                if not request.complete:
+                if not complete:
                     self.routing.record(client_request, request)
                     self.registry.record(request, "the client left before its whole body had arrived")
-            if not request.complete:
+            if not complete:
                 return CloseConnection()
             search = search or self._search(request, client_request)
             mock, matching, route = search.answering_mock()
@@ -211,10 +212,8 @@ class RunningMock:
         record.seconds = _clock() - received
         return reply
 
-    def _outer_mocks(self, client_request: OutgoingRequest | None) -> "Iterator[RunningMock]":
+    def _outer_mocks(self, client_request: OutgoingRequest) -> "Iterator[RunningMock]":
         """Yield the mocks around this one that know the origin of a request, the innermost first."""
-        if client_request is None:
-            return
         for mock in RUNNING_MOCKS.around(self):
             destination = mock.routing.destination(client_request) if mock._redirection is not None else None
             if destination is Destination.REAL_NETWORK:
@@ -225,7 +224,8 @@ class RunningMock:
     def _search(
         self, request: AiointerceptRequest, client_request: OutgoingRequest | None
     ) -> "NestedSearch[RunningMock]":
-        return NestedSearch([self, *self._outer_mocks(client_request)], request, client_request)
+        outer = self._outer_mocks(client_request) if client_request is not None else ()
+        return NestedSearch([self, *outer], request, client_request)
 
     async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         request = record.request
@@ -253,7 +253,7 @@ class RunningMock:
         self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         request = record.request
-        if self._forwards(request, client_request):
+        if client_request is not None and self._forwards(request):
             # The body was needed, or another request used the last reply before the body had arrived.
             record.unmatched = False
             record.explanation = _FORWARDED
@@ -302,9 +302,12 @@ class RunningMock:
 
     # Passthrough of unmatched requests.
 
-    def _forwards(self, request: AiointerceptRequest, client_request: OutgoingRequest | None) -> bool:
-        # Only requests of this process's own clients: otherwise any program on this machine could use its network.
-        if self._upstream is None or client_request is None:
+    def _forwards(self, request: AiointerceptRequest) -> bool:
+        """Return whether an unmatched `request` of a client of this process is forwarded.
+
+        Those of other clients never are: otherwise any program on this machine could use the network of this process.
+        """
+        if self._upstream is None:
             return False
         url = request.url
         return refuse_own_port(url.raw_host or "", url.port or 0) is None
