@@ -225,7 +225,7 @@ async def test_a_request_that_is_no_handshake():
     async with aiointercept() as m:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await fetch(register(m, echo))
-        assert "the request: is not a WebSocket handshake" in m.journal.records[0].explanation
+        assert "the request is not a WebSocket handshake" in m.journal.records[0].explanation
         assert m.last_request.messages == []
 
 
