@@ -481,7 +481,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             errors = []
         if exc is not None:
             for error in errors:
-                exc.add_note(f"the mock answered with status 500, because your callback raised:\n{format_error(error)}")
+                exc.add_note(f"a callback, a body or a WebSocket handler of the mock raised:\n{format_error(error)}")
             return
         if len(errors) == 1:
             raise errors[0]

@@ -57,8 +57,9 @@ def _conversation(record: "Record[Any]") -> list[str]:
     """Return a line for each message that a client has sent over a WebSocket."""
     messages = record.request.messages
     lines = [_line(f"    message: {reprlib.repr(message.data)}") for message in messages[:_MAX_MESSAGES]]
-    if len(messages) > _MAX_MESSAGES:
-        lines.append(f"    (and {len(messages) - _MAX_MESSAGES} more messages)")
+    more = len(messages) - _MAX_MESSAGES
+    if more > 0:
+        lines.append(f"    (and {more} more message{'' if more == 1 else 's'})")
     return lines
 
 
