@@ -12,7 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from aiointercept import AiointerceptRequest, CallbackResult, Route, aiointercept
+from aiointercept import AiointerceptRequest, CallbackResult, Fault, Route, aiointercept
 
 
 async def body() -> AsyncIterator[bytes]:
@@ -45,6 +45,19 @@ async def life_cycle() -> None:
     aiointercept(mock_external=True)  # type: ignore[call-arg]
     aiointercept(passthrough=3)  # type: ignore[arg-type]
     aiointercept(False, None, False, None, False)  # type: ignore[call-arg]
+
+
+def failing(m: aiointercept) -> None:
+    url = "https://api.example.com/"
+    assert_type(m.get(url, fault=Fault.RESET), Route[AiointerceptRequest])
+    m.add(url, "POST", fault=TimeoutError("mine"), delay=0.2, repeat=True)
+    m.post(url, fault=KeyboardInterrupt, delay=1)
+    m.get(url, fault=Fault.TRUNCATED, payload={"a": 1}, status=201, headers={"X-A": "1"})
+
+    m.get(url, fault="reset")  # type: ignore[arg-type]
+    m.get(url, fault=True)  # type: ignore[arg-type]
+    m.get(url, fault=int)  # type: ignore[arg-type]
+    m.get(url, delay="1")  # type: ignore[arg-type]
 
 
 def registering(m: aiointercept) -> None:
