@@ -10,8 +10,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
+import aiohttp
 from aiohttp import ClientConnectionResetError, WSMessage, WSMessageTypeError, WSMsgType
-from aiohttp.http import WS_CLOSED_MESSAGE
 
 from aiointercept_server import AiointerceptRequest, RecordedWebSocket
 
@@ -113,7 +113,7 @@ class ServerWebSocket:
             self._calls_after_end += 1
             if self._calls_after_end >= _CALLS_AFTER_END:
                 raise RuntimeError("the WebSocket is closed: end the loop when the type of a message is CLOSED")
-            return WS_CLOSED_MESSAGE
+            return aiohttp.http.WS_CLOSED_MESSAGE
         while (message := self._incoming.get()) is None:
             self._is_receiving = True
             try:
@@ -253,7 +253,7 @@ async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receivin
         if isinstance(item, _Close):
             await _stop(receiving)
             await socket.close(code=item.code, message=item.message)
-            handed._incoming.put(WS_CLOSED_MESSAGE, 0)
+            handed._incoming.put(aiohttp.http.WS_CLOSED_MESSAGE, 0)
             call_threadsafe(item.closed.get_loop(), set_future, item.closed)
         elif outgoing.error is None:
             try:
