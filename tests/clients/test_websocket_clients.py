@@ -107,8 +107,8 @@ async def test_python_socketio(transports):
     done = asyncio.Event()
 
     async def server(ws):
-        # Packets of Engine.IO: 0 open, 2 ping, 3 pong, 4 message, 5 upgrade. In a message, those of Socket.IO: 0 connect,
-        # 2 event.
+        # Packets of Engine.IO: 0 open, 2 ping, 3 pong, 4 message, 5 upgrade. In a message those of
+        # Socket.IO: 0 connect, 2 event.
         if transports == ["websocket"]:
             await ws.send_str("0" + json.dumps({**opening, "upgrades": []}))
         else:

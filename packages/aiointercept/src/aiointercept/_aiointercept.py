@@ -143,8 +143,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
-        # One step, so that of several threads one starts the mock. It comes first, so that `stop()` closes what an
-        # interrupt has left.
+        # One step, so that one of several threads starts the mock; first, so that `stop()` closes it after an interrupt.
         if vars(self).setdefault("_running", running) is not running:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
         try:
@@ -256,8 +255,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
     @property
     def server_url(self) -> str:
         """The base URL of the mock, without a slash at its end; `RuntimeError` before the first start."""
-        host, port = self._address()
-        return f"http://{host}:{port}"
+        return "http://{}:{}".format(*self._address())
 
     # Registering. The shortcuts `get`, `post` and the others call `add`.
 
@@ -342,8 +340,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
                 f"exception={name} closes the connection, and the caller gets a ClientConnectionError: write "
                 f"exception=True, or fault={name} to raise the exception itself{condition}"
             )
-        if route.url is not None:
-            self._warn_if_unreachable(route.url)
+        self._warn_if_unreachable(route.url)
         return route
 
     def ws(
@@ -385,8 +382,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             delay=delay,
             fault=fault,
         )
-        if route.url is not None:
-            self._warn_if_unreachable(route.url)
+        self._warn_if_unreachable(route.url)
         return route
 
     @property
@@ -450,8 +446,10 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             )
         check_fault(fault, is_redirecting=self._mock_external_urls)
 
-    def _warn_if_unreachable(self, url: URL) -> None:
-        """Warn of a registration whose requests cannot reach the mock."""
+    def _warn_if_unreachable(self, url: URL | None) -> None:
+        """Warn of a registration whose requests cannot reach the mock; `url` is `None` for a pattern."""
+        if url is None:
+            return
         host, port = url.raw_host or "", url.port
         if url.scheme == "http" and (host, port) == self._address():
             return
