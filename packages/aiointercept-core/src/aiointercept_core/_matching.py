@@ -5,6 +5,7 @@ routes, and the explanation of an unmatched request uses the results again.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ._format import describe_error
@@ -25,6 +26,15 @@ class Unknown:
     """Stands for a route that is not known until more conditions are evaluated."""
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of one queue: how the request differs in its head, in all that decides, and for an explanation."""
+
+    head: list[Difference] | None = None
+    result: list[Difference] | None = None
+    explained: list[Difference] | None = None
+
+
 class Matching(Generic[R]):
     """A request, and how it differs from the routes that were asked about it.
 
@@ -37,15 +47,13 @@ class Matching(Generic[R]):
         # Whether the request can be answered by a route for WebSockets; found out if there are any.
         self.websockets = True
         self._on_error = on_error
-        self._heads: dict[RouteQueue, list[Difference]] = {}
-        self._all: dict[RouteQueue, list[Difference]] = {}
-        self._results: dict[RouteQueue, list[Difference]] = {}
+        self._known: dict[RouteQueue, _Known] = {}
 
     def choose(self, candidates: Iterable[Candidate]) -> Route[Any] | Unknown | None:
         """Return the current route of the first queue that is for the request, `Unknown` if it must be evaluated."""
         for queue, route in candidates:
             if queue.has_matchers:
-                differences = self._results.get(queue)
+                differences = self._of(queue).result
                 if differences is None:
                     return Unknown()
                 if differences:
@@ -67,31 +75,29 @@ class Matching(Generic[R]):
         """Return how the request differs from those that `queue`, for its method and URL, is for."""
         if self._needs_handshake(queue):
             return [_NO_HANDSHAKE]
-        differences = self._results.get(queue)
-        if differences is None:
-            differences = self._head_differences(queue)
+        known = self._of(queue)
+        if known.result is None:
+            known.result = self._head_differences(queue)
             # The body may not have arrived yet, so it is looked at only where it decides.
-            if queue.body_matchers and not differences:
-                differences = self._guarded(lambda: queue.differences(self.request, []))
-            self._results[queue] = differences
-        return differences
+            if queue.body_matchers and not known.result:
+                known.result = self._guarded(lambda: queue.differences(self.request, []))
+        return known.result
 
     def all_differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that any `queue` is for, method and URL included."""
-        differences = self._all.get(queue)
-        if differences is None:
-            known = self._results.get(queue)
+        known = self._of(queue)
+        if known.explained is None:
+            head = known.head
             if self._needs_handshake(queue):
-                differences = self._guarded(lambda: queue.all_differences(self.request, [_NO_HANDSHAKE]))
-            elif known is None:
-                differences = self._guarded(lambda: queue.all_differences(self.request))
-            elif queue.body_matchers and (head := self._heads[queue]):
+                known.explained = self._guarded(lambda: queue.all_differences(self.request, [_NO_HANDSHAKE]))
+            elif known.result is None:
+                known.explained = self._guarded(lambda: queue.all_differences(self.request))
+            elif queue.body_matchers and head:
                 # The body was not looked at before, because the head differs.
-                differences = self._guarded(lambda: queue.differences(self.request, head))
+                known.explained = self._guarded(lambda: queue.differences(self.request, head))
             else:
-                differences = known
-            self._all[queue] = differences
-        return differences
+                known.explained = known.result
+        return known.explained
 
     def url_differs(self, queue: RouteQueue) -> bool:
         """Return whether the URL of the request is not one of those that `queue` is for."""
@@ -101,11 +107,13 @@ class Matching(Generic[R]):
         return not self.websockets and queue.has_only_websockets
 
     def _head_differences(self, queue: RouteQueue) -> list[Difference]:
-        differences = self._heads.get(queue)
-        if differences is None:
-            differences = self._guarded(lambda: queue.head_differences(self.request)) if queue.head_matchers else []
-            self._heads[queue] = differences
-        return differences
+        known = self._of(queue)
+        if known.head is None:
+            known.head = self._guarded(lambda: queue.head_differences(self.request)) if queue.head_matchers else []
+        return known.head
+
+    def _of(self, queue: RouteQueue) -> "_Known":
+        return self._known.setdefault(queue, _Known())
 
     def _guarded(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
         try:

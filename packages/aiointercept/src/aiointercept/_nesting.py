@@ -1,5 +1,6 @@
 """Nested mocks: which of several running mocks answers a request."""
 
+import functools
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -33,21 +34,29 @@ class NestedSearch(Generic[M]):
     def __init__(
         self, mocks: Sequence[M], request: AiointerceptRequest, client_request: OutgoingRequest | None
     ) -> None:
+        self._mocks = mocks
+        self._request = request
         self._client_request = client_request
-        self._searches = [(mock, mock.registry.matching(request)) for mock in mocks]
+
+    @functools.cached_property
+    def _searches(self) -> list[tuple[M, Matching[AiointerceptRequest]]]:
+        return [(mock, mock.registry.matching(self._request)) for mock in self._mocks]
 
     def may_answer(self) -> bool:
         """Return whether a mock may answer the request, of which only the head has arrived."""
         return any(mock.registry.may_answer(matching) for mock, matching in self._searches)
 
-    def answering_mock(self) -> tuple[M, Matching[AiointerceptRequest], Route | None]:
+    def answering_mock(self) -> tuple[M, AiointerceptRequest | Matching[AiointerceptRequest], Route | None]:
         """Return the innermost mock with a reply left, or else the innermost one, which reports the request.
 
-        With it come the search in its registry and the route whose reply was consumed for the request, if any.
+        With it come what to pass to its registry, and the route whose reply was consumed for the request, if any.
         """
-        innermost, search = self._searches[0]
+        innermost = self._mocks[0]
         route = innermost.routing.reserve(self._client_request)
-        if route is not None or len(self._searches) == 1:
+        if len(self._mocks) == 1:
+            return innermost, self._request, route
+        search = self._searches[0][1]
+        if route is not None:
             return innermost, search, route
         for mock, matching in self._searches:
             route = mock.routing.reserve(self._client_request) or mock.registry.reserve(matching)
@@ -57,6 +66,8 @@ class NestedSearch(Generic[M]):
 
     def explain_outer(self) -> str:
         """Return what the mocks around the innermost one say of an unmatched request, as the end of a sentence."""
+        if len(self._mocks) == 1:
+            return ""
         return "".join(
             f"; in the mock around it: {mock.registry.explain(matching)}" for mock, matching in self._searches[1:]
         )
