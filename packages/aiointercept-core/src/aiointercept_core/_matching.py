@@ -41,11 +41,12 @@ class Matching(Generic[R]):
     `on_error` is called with an exception that a condition has raised; the condition does not hold then.
     """
 
+    # Whether the request can be answered by a route for WebSockets; found out if there are any.
+    websockets = True
+
     def __init__(self, request: R, on_error: Callable[[BaseException, Request], None]) -> None:
         self.request = request
         self.key = request_key(request.method, request.url)
-        # Whether the request can be answered by a route for WebSockets; found out if there are any.
-        self.websockets = True
         self._on_error = on_error
         self._known: dict[RouteQueue, _Known] = {}
 

@@ -98,7 +98,7 @@ class RouteTable:
     def queues(self, key: Key) -> list[RouteQueue]:
         """Return the queues for a method and URL, and those for patterns, exhausted ones included."""
         method, url = key
-        queues = list(self._queues.get(key, ()))
+        queues = self._queues.get(key, [])[:]
         if self._any_method:
             queues += self._queues.get((ANY_METHOD, url), ())
         if self._any_query and url.raw_query_string:

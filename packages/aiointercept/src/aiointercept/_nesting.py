@@ -31,9 +31,7 @@ class NestedSearch(Generic[M]):
     Each condition of a route is evaluated once, however often the search is asked.
     """
 
-    def __init__(
-        self, mocks: Sequence[M], request: AiointerceptRequest, client_request: OutgoingRequest | None
-    ) -> None:
+    def __init__(self, mocks: Sequence[M], request: AiointerceptRequest, client_request: OutgoingRequest) -> None:
         self._mocks = mocks
         self._request = request
         self._client_request = client_request

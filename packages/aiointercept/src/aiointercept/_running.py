@@ -201,12 +201,7 @@ class RunningMock:
                     self.registry.record(request, "the client left before its whole body had arrived")
             if not complete:
                 return CloseConnection()
-            search = search or self._search(request, client_request)
-            mock, matching, route = search.answering_mock()
-            mock.routing.record(client_request, request)
-            record = mock.registry.match(matching, route)
-            if record.unmatched:
-                record.explanation = f"{record.explanation}{search.explain_outer()}"
+            mock, record = self._match(request, client_request, search)
             reply = await mock._reply(record, client_request)
         record.status = None if isinstance(reply, CloseConnection) else reply.status
         record.seconds = _clock() - received
@@ -221,11 +216,25 @@ class RunningMock:
             if destination is Destination.MOCK:
                 yield mock
 
-    def _search(
-        self, request: AiointerceptRequest, client_request: OutgoingRequest | None
-    ) -> "NestedSearch[RunningMock]":
-        outer = self._outer_mocks(client_request) if client_request is not None else ()
-        return NestedSearch([self, *outer], request, client_request)
+    def _search(self, request: AiointerceptRequest, client_request: OutgoingRequest) -> "NestedSearch[RunningMock]":
+        return NestedSearch([self, *self._outer_mocks(client_request)], request, client_request)
+
+    def _match(
+        self,
+        request: AiointerceptRequest,
+        client_request: OutgoingRequest | None,
+        search: "NestedSearch[RunningMock] | None",
+    ) -> "tuple[RunningMock, Record[AiointerceptRequest]]":
+        """Return the mock that answers `request`, this one or one around it, and the record there."""
+        if client_request is None:
+            return self, self.registry.match(request)
+        search = search or self._search(request, client_request)
+        mock, matching, route = search.answering_mock()
+        mock.routing.record(client_request, request)
+        record = mock.registry.match(matching, route)
+        if record.unmatched:
+            record.explanation = f"{record.explanation}{search.explain_outer()}"
+        return mock, record
 
     async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         request = record.request
