@@ -42,7 +42,7 @@ def test_the_signature_of_a_bound_shortcut():
     parameters = inspect.signature(Registry().post).parameters
     assert list(parameters)[:3] == ["url", "status", "body"]
     assert parameters["status"].default == 200
-    assert list(parameters)[-1] == "match"
+    assert list(parameters)[-1] == "delay"
 
 
 def test_shortcuts_are_for_any_class_with_add():

@@ -125,6 +125,8 @@ async def test_the_reason_is_sent():
     assert (await reply_to(status=404, reason="Nowhere To Be Seen")).reason == "Nowhere To Be Seen"
 
 
+# The warning is a subject of test_fault_refusals.py.
+@pytest.mark.filterwarnings("ignore:exception=:aiointercept.AiointerceptWarning")
 @pytest.mark.parametrize("exception", [True, ConnectionResetError("gone"), TimeoutError])
 async def test_with_an_exception_the_client_gets_a_connection_error(exception):
     with pytest.raises(aiohttp.ClientConnectionError):
