@@ -86,6 +86,23 @@ def test_what_cannot_happen_is_refused(options: dict[str, object], error: type[E
     assert not registry.routes
 
 
+@pytest.mark.parametrize("name", ["faults", "error", "exc", "raises", "timeout"])
+def test_what_others_call_it_names_fault(name: str):
+    with pytest.raises(TypeError, match=rf"unknown argument '{name}'; did you mean 'fault'\?"):
+        Registry().get(URL, **{name: ValueError})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(Fault.RESET, "Fault.RESET"), (ValueError("mine"), "ValueError('mine')")], ids=str
+)
+def test_a_fault_by_position_is_refused_with_its_name(value: object, text: str):
+    with pytest.raises(TypeError) as caught:
+        Registry().get(URL, value)
+    assert str(caught.value) == (
+        f"get() takes only the URL by position, got {text} too; name the argument, for example fault={text}"
+    )
+
+
 def test_the_properties_of_faults_are_disjoint_or_nested():
     for fault in Fault:
         assert str(fault) == f"Fault.{fault.name}"
