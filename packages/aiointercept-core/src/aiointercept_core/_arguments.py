@@ -16,8 +16,8 @@ _OTHER_NAMES = {
     "content": "body",
     "data": "body",
     "delay_seconds": "delay",
-    "error": "exception",
-    "exc": "exception",
+    "error": "fault",
+    "exc": "fault",
     "form": "match_form",
     "html": "body",
     "match_content": "match_body",
@@ -26,13 +26,14 @@ _OTHER_NAMES = {
     "match_querystring": "match_query",
     "matcher": "match",
     "query": "params",
-    "raises": "exception",
+    "raises": "fault",
     "request_headers": "match_headers",
     "response": "body",
     "return_value": "payload",
     "side_effect": "callback",
     "status_code": "status",
     "text": "body",
+    "timeout": "fault",
     "times": "repeat",
 }
 
@@ -50,8 +51,12 @@ def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> Non
 def reject_positional(method: str, positional: tuple[object, ...]) -> None:
     """Raise `TypeError` for positional arguments after the URL of a shortcut."""
     if positional:
-        value = describe_value(positional[0])
-        name = "body" if isinstance(positional[0], str | bytes) else "payload"
+        given = positional[0]
+        value = str(given) if isinstance(given, Fault) else describe_value(given)
+        if isinstance(given, Fault) or _is_exception(given):
+            name = "fault"
+        else:
+            name = "body" if isinstance(given, str | bytes) else "payload"
         raise TypeError(
             f"{method}() takes only the URL by position, got {value} too; name the argument, for example {name}={value}"
         )
