@@ -148,7 +148,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
-        # One step, so that one of several threads starts the mock; first, so that `stop()` closes it after an interrupt.
+        # One step, so that one of several threads starts the mock; first, so that `stop()` closes it if interrupted.
         if vars(self).setdefault("_running", running) is not running:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
         try:
