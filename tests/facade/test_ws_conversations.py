@@ -12,6 +12,7 @@ from support import Names, fetch, real_server
 from yarl import URL
 
 from aiointercept import ServerWebSocket, aiointercept
+from aiointercept._websocket import converse
 
 WSS = "wss://api.example.com/socket"
 HTTPS = "https://api.example.com/socket"
@@ -160,6 +161,35 @@ async def test_leaving_the_block_ends_conversations(external):
             while len(cancelled) < 10:
                 await asyncio.sleep(0.001)
     assert sorted(cancelled) == ["receives"] * 5 + ["waits"] * 5
+
+
+@pytest.mark.parametrize("kind", [aiohttp.ClientConnectionResetError, LookupError])
+async def test_a_handler_that_fails_because_the_mock_is_stopped_is_no_error(kind):
+    class AbortedSocket:
+        request, ws_protocol, close_code = None, None, None
+
+        async def receive(self):
+            await asyncio.Event().wait()
+
+        async def send_frame(self, *frame):
+            raise aiohttp.ClientConnectionResetError
+
+    async def handler(ws):
+        try:
+            while True:
+                await ws.send_str("tick")
+                await asyncio.sleep(0)
+        except ConnectionError as exc:
+            raise kind from exc
+
+    async def run(make):
+        # The order of events: the connection is aborted, the handler fails, and only then its cancellation arrives.
+        with pytest.raises(kind):
+            await make()
+        raise asyncio.CancelledError
+
+    with pytest.raises(LookupError if kind is LookupError else asyncio.CancelledError):
+        await converse(AbortedSocket(), handler, run)
 
 
 def test_sync_code():

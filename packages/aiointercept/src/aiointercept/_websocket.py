@@ -162,9 +162,9 @@ class ServerWebSocket:
             raise WSMessageTypeError(f"expected a {kind.name} message, got {message.type.name} {message.data!r}")
         return message.data
 
-    @property
-    def _client_has_left(self) -> bool:
-        return self._end_was_received or self._outgoing.error is not None
+    def _ended_because_client_left(self, error: BaseException) -> bool:
+        has_left = self._end_was_received or self._outgoing.error is not None
+        return has_left and isinstance(error, ClientConnectionResetError)
 
     async def _send(self, frame: _Frame) -> None:
         if self._closed:
@@ -209,11 +209,11 @@ async def converse(
         await asyncio.wait({sending})
     except asyncio.CancelledError:
         # The mock is stopped. If the handler has raised before that, its error may still be on its way to this loop.
-        if error is None:
+        if error is None or handed._ended_because_client_left(error):
             raise
         raise error from None
     except BaseException as exc:
-        if isinstance(exc, ClientConnectionResetError) and handed._client_has_left:
+        if handed._ended_because_client_left(exc):
             return
         handed._outgoing.put(_End(), 0)
         # If the mock is stopped while the client does not read, the error is not lost.
