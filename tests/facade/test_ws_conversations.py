@@ -209,6 +209,38 @@ async def test_a_decorator(m):
         assert await say(session, "a") == "A"
 
 
+@pytest.mark.parametrize("also_fails", [False, True])
+async def test_a_task_that_still_sends_when_the_client_has_left_is_no_error(also_fails):
+    async def handler(ws):
+        async def send():
+            while True:
+                await ws.send_str("tick")
+                await asyncio.sleep(0.001)
+
+        async def receive():
+            async for _ in ws:
+                pass
+            if also_fails:
+                raise LookupError
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(send())
+            tasks.create_task(receive())
+
+    async def talk():
+        async with mocked() as (m, session):
+            m.ws(WSS, handler)
+            async with session.ws_connect(WSS) as client:
+                await client.receive()
+
+    if also_fails:
+        with pytest.raises(ExceptionGroup) as caught:
+            await talk()
+        assert caught.value.subgroup(LookupError) is not None
+    else:
+        await talk()
+
+
 # Recorded messages.
 
 

@@ -164,7 +164,7 @@ class ServerWebSocket:
 
     def _ended_because_client_left(self, error: BaseException) -> bool:
         has_left = self._end_was_received or self._outgoing.error is not None
-        return has_left and isinstance(error, ClientConnectionResetError)
+        return has_left and _is_reset(error)
 
     async def _send(self, frame: _Frame) -> None:
         if self._closed:
@@ -262,6 +262,13 @@ async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receivin
                 outgoing.fail(exc)
     # `close()` reads the answer of the client itself.
     await _stop(receiving)
+
+
+def _is_reset(error: BaseException) -> bool:
+    """Return whether nothing but sending to a client that has left failed, also in the tasks of a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_reset(one) for one in error.exceptions)
+    return isinstance(error, ClientConnectionResetError)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:
