@@ -16,7 +16,7 @@ from ._headers import build_headers, check_text
 from ._replies import BodySource, CallbackContext, CallbackResult, Response, Stream
 from ._server_sent_events import Events, EventStream, sse_stream
 
-__all__ = ["ReplyTemplate", "build_reply", "choose_body"]
+__all__ = ["ReplyTemplate", "build_reply", "choose_body", "stream_events"]
 
 _BODY_TYPES = "str, bytes or an async iterable of bytes"
 
