@@ -12,6 +12,7 @@ from support import Names, fetch, real_server
 from yarl import URL
 
 from aiointercept import ServerWebSocket, aiointercept
+from aiointercept._websocket import converse
 
 WSS = "wss://api.example.com/socket"
 HTTPS = "https://api.example.com/socket"
@@ -162,6 +163,35 @@ async def test_leaving_the_block_ends_conversations(external):
     assert sorted(cancelled) == ["receives"] * 5 + ["waits"] * 5
 
 
+@pytest.mark.parametrize("kind", [aiohttp.ClientConnectionResetError, LookupError])
+async def test_a_handler_that_fails_because_the_mock_is_stopped_is_no_error(kind):
+    class AbortedSocket:
+        request, ws_protocol, close_code = None, None, None
+
+        async def receive(self):
+            await asyncio.Event().wait()
+
+        async def send_frame(self, *frame):
+            raise aiohttp.ClientConnectionResetError
+
+    async def handler(ws):
+        try:
+            while True:
+                await ws.send_str("tick")
+                await asyncio.sleep(0)
+        except ConnectionError as exc:
+            raise kind from exc
+
+    async def run(make):
+        # The order of events: the connection is aborted, the handler fails, and only then its cancellation arrives.
+        with pytest.raises(kind):
+            await make()
+        raise asyncio.CancelledError
+
+    with pytest.raises(LookupError if kind is LookupError else asyncio.CancelledError):
+        await converse(AbortedSocket(), handler, run)
+
+
 def test_sync_code():
     async def talk():
         async with ClientSession() as session:
@@ -177,6 +207,38 @@ async def test_a_decorator(m):
     m.ws(WSS, echo)
     async with ClientSession() as session:
         assert await say(session, "a") == "A"
+
+
+@pytest.mark.parametrize("also_fails", [False, True])
+async def test_a_task_that_still_sends_when_the_client_has_left_is_no_error(also_fails):
+    async def handler(ws):
+        async def send():
+            while True:
+                await ws.send_str("tick")
+                await asyncio.sleep(0.001)
+
+        async def receive():
+            async for _ in ws:
+                pass
+            if also_fails:
+                raise LookupError
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(send())
+            tasks.create_task(receive())
+
+    async def talk():
+        async with mocked() as (m, session):
+            m.ws(WSS, handler)
+            async with session.ws_connect(WSS) as client:
+                await client.receive()
+
+    if also_fails:
+        with pytest.raises(ExceptionGroup) as caught:
+            await talk()
+        assert caught.value.subgroup(LookupError) is not None
+    else:
+        await talk()
 
 
 # Recorded messages.

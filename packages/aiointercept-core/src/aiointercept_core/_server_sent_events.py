@@ -67,7 +67,7 @@ def encode_event(event: object) -> bytes:
     return ("".join(f"{name}: {value}\n" for name, value in fields) + "\n").encode()
 
 
-def sse_stream(events: Events) -> "EventStream | Callable[[], Any]":
+def sse_stream(events: Events) -> AsyncIterable[bytes] | Callable[[], Any]:
     """Return the body that sends each of `events` as a chunk of its own.
 
     `events` is an iterable or async iterable of str, mappings, lists and `ServerSentEvent`, or a function, sync or

@@ -161,9 +161,9 @@ class ServerWebSocket:
             raise WSMessageTypeError(f"expected a {kind.name} message, got {message.type.name} {message.data!r}")
         return message.data
 
-    @property
-    def _client_has_left(self) -> bool:
-        return self._end_was_received or self._outgoing.error is not None
+    def _ended_because_client_left(self, error: BaseException) -> bool:
+        has_left = self._end_was_received or self._outgoing.error is not None
+        return has_left and _is_reset(error)
 
     async def _send(self, frame: _Frame) -> None:
         if self._closed:
@@ -220,7 +220,7 @@ async def converse(
         # Not awaited, for the same reason.
         sending.cancel()
         receiving.cancel()
-    if error is not None and not (isinstance(error, ClientConnectionResetError) and handed._client_has_left):
+    if error is not None and not handed._ended_because_client_left(error):
         raise error
 
 
@@ -260,6 +260,13 @@ async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receivin
                 outgoing.fail(exc)
     # `close()` reads the answer of the client itself.
     await _stop(receiving)
+
+
+def _is_reset(error: BaseException) -> bool:
+    """Return whether nothing but sending to a client that has left failed, also in the tasks of a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_reset(one) for one in error.exceptions)
+    return isinstance(error, ClientConnectionResetError)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:
