@@ -21,6 +21,9 @@ from ._urls import Key, normalize_url, request_key
 
 __all__ = ["CallAssertions"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 R = TypeVar("R", bound=Request)
 
 # How many distinct requests, the most recent ones, are compared with one that is missing.

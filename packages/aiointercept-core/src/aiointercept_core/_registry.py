@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry", "RegistryRules"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 logger = logging.getLogger("aiointercept")
 
 R = TypeVar("R", bound=Request)

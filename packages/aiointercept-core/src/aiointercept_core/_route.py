@@ -16,6 +16,9 @@ from ._request import Request
 
 __all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # Without a type argument, the type of the requests of a route is not checked.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

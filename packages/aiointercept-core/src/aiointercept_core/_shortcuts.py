@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MethodShortcuts", "RouteOptions", "set_signatures"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 R = TypeVar("R", bound=Request)
 

@@ -29,6 +29,9 @@ from ._outgoing import OutgoingRequest
 
 __all__ = ["Call", "InFlight"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # The errors after which aiohttp retries an idempotent request.
 _DISCONNECTS = (ServerDisconnectedError, ClientOSError)
 

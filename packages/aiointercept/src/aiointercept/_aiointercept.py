@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["aiointercept"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _EXCEPTION_IS_NOT_RAISED = (
     "exception={0!r} closes the connection, and the caller gets a ClientConnectionError: write fault={0!r} to have it "
     "raised at the caller, which needs mock_external_urls=True; or exception=True"

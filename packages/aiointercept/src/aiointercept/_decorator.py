@@ -10,6 +10,9 @@ from ._parameters import MockParameter
 
 __all__ = ["decorate"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Returns a mock that has not started: a sync and an async context manager.

@@ -10,6 +10,9 @@ from aiointercept_dns import _failures as failures
 
 __all__ = ["check_mode", "fail"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _CALLER_ERRORS: dict[Fault, Callable[[OutgoingRequest], BaseException]] = {
     Fault.DISCONNECT: lambda request: ServerDisconnectedError(),
     Fault.RESET: failures.connection_reset,

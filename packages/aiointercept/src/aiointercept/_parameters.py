@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["MockParameter"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -20,6 +20,9 @@ from ._routing import AioresponsesRouting
 
 __all__ = ["aioresponses"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _RULES = RegistryRules(

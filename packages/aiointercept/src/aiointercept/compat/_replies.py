@@ -26,6 +26,9 @@ from ._calls import PendingCall, normalize_url
 
 __all__ = ["AioresponsesReplies", "ReplyOverrides"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyOverrides:
