@@ -28,6 +28,7 @@ from ._matchers import build_matcher
 from ._matching import Matching, Unknown
 from ._replies import (
     BodySource,
+    Callback,
     CallbackContext,
     CallbackResult,
     CloseConnection,
@@ -131,7 +132,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         headers: Mapping[str, str] | None = None,
         repeat: bool | int = False,
         content_type: str | None = None,
-        callback: Callable[..., Any] | None = None,
+        callback: Callback | None = None,
         reason: str | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
         *,

@@ -91,6 +91,15 @@ class Route(Generic[R]):
         return self._matcher.url if isinstance(self._matcher, ExactURL) else None
 
     @property
+    def _user_function(self) -> tuple[str, object]:
+        """What the user's function that makes the reply is registered as, and the function."""
+        if self._callback is not None:
+            return "callback", self._callback
+        if isinstance(self._reply, WebSocket):
+            return "WebSocket handler", self._reply.handler
+        return "body function", getattr(self._reply, "body", None)
+
+    @property
     def _without_conditions(self) -> str:
         return f"{self.method} {self._matcher}"
 

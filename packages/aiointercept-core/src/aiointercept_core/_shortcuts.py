@@ -11,7 +11,7 @@ from yarl import URL, Query
 from ._arguments import reject_positional
 from ._conditions import BodyPattern
 from ._faults import Fault
-from ._replies import BodySource
+from ._replies import BodySource, Callback
 from ._request import Request
 from ._route import Route
 from ._server_sent_events import Events
@@ -38,7 +38,7 @@ class RouteOptions(TypedDict, total=False):
     headers: Mapping[str, str] | None
     repeat: bool | int
     content_type: str | None
-    callback: Callable[..., Any] | None
+    callback: Callback | None
     reason: str | None
     exception: BaseException | type[BaseException] | bool | None
     optional: bool

@@ -59,6 +59,11 @@ class MockParameter:
         hidden = {self._name_of_mock, *patched}
         self.signature = signature.replace(parameters=[each for each in parameters if each.name not in hidden])
 
+    @property
+    def mock_name(self) -> str:
+        """The name of the parameter that receives the mock."""
+        return self._name_of_mock or "*args"
+
     def arguments(
         self, mock: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -3,9 +3,12 @@
 import inspect
 import warnings
 
-__all__ = ["AiointerceptWarning", "warn_user"]
+from yarl import URL
 
-_OWN_PACKAGES = frozenset({"aiointercept", "aiointercept_core", "aiointercept_dns", "aiointercept_server"})
+from aiointercept_core import _user_code as user_code
+from aiointercept_dns import is_loopback
+
+__all__ = ["AiointerceptWarning", "warn_if_not_redirected", "warn_user"]
 
 
 class AiointerceptWarning(UserWarning):
@@ -14,7 +17,14 @@ class AiointerceptWarning(UserWarning):
 
 def warn_user(message: str) -> None:
     """Warn at the line of the user's code that has called into these packages."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OWN_PACKAGES:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, AiointerceptWarning, stacklevel=level)
+    _, own_frames = user_code.caller(inspect.currentframe())
+    warnings.warn(message, AiointerceptWarning, stacklevel=own_frames + 1)
+
+
+def warn_if_not_redirected(url: URL, server_url: str) -> None:
+    """Warn of a registration for `url` in the default mode, where only requests to `server_url` reach the mock."""
+    if not (url.scheme == "http" and is_loopback(url.raw_host or "") and url.port == URL(server_url).port):
+        warn_user(
+            f"requests for {url} will not reach the mock, because nothing is redirected without "
+            f"mock_external_urls=True: pass it, or register {server_url}{url.raw_path} and send the requests there"
+        )

@@ -11,7 +11,7 @@ from ._options import CHECKS, mock_options, usage_error
 if TYPE_CHECKING:
     from aiointercept import aiointercept
 
-__all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", "check_server"]
+__all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", "check_server", "note_callback_errors"]
 
 # The fixtures run the checks themselves, at the end of a test.
 _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
@@ -59,6 +59,17 @@ def check_server(item: "pytest.Item") -> None:
     if server is not None and "aiointercept_mock" not in fixtures:
         raises = mock_options(item)["raise_callback_errors"]
         item.addfinalizer(lambda: server.check(**{**_NO_CHECKS, "raise_callback_errors": raises}))
+
+
+def note_callback_errors(item: "pytest.Item", exc: BaseException) -> None:
+    """Tell the callback errors of a failed test in notes on its exception, instead of a second error at teardown."""
+    server = getattr(item, "funcargs", {}).get("aiointercept_server")
+    mocks = usage_of(item).used_fixtures()
+    if server is not None and server not in mocks:
+        mocks.append(server)
+    if mocks and mock_options(item)["raise_callback_errors"]:
+        for mock in mocks:
+            mock._note_callback_errors(exc)
 
 
 def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointercept]":

@@ -268,7 +268,7 @@ class aioresponses:
     def _name(self) -> str:
         return type(self).__name__
 
-    def _for_one_call(self) -> "aioresponses":
+    def _for_one_call(self, function: Callable[..., Any]) -> "aioresponses":
         if self._running is None:
             self.requests = CallLog()
             return self

@@ -84,7 +84,7 @@ class AioresponsesReplies:
         return reply
 
     def reply_to_error(
-        self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
+        self, error: BaseException, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         """Have `error` raised at the caller."""
         return _raise_at_caller(error, client_request)
