@@ -56,7 +56,13 @@ __tracebackhide__ = True
 
 logger = logging.getLogger("aiointercept")
 
-R = TypeVar("R", bound=Request)
+# Without a type argument, the type of the requests is not checked.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", bound=Request, default=Any)
+else:
+    R = TypeVar("R")
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Request)
 

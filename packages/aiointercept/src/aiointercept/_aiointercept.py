@@ -20,7 +20,7 @@ from aiointercept_core import (
     Registry,
     Route,
 )
-from aiointercept_dns import Passthrough, is_ip_address
+from aiointercept_dns import Passthrough
 from aiointercept_server import AiointerceptRequest
 
 from ._callbacks import CallbackRunner
@@ -28,12 +28,18 @@ from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
 from ._faults import check_mode
-from ._policies import DefaultReplies, DefaultRouting, keep_condition_error, note_errors
+from ._policies import (
+    DefaultReplies,
+    DefaultRouting,
+    check_unmatched_status,
+    keep_condition_error,
+    note_errors,
+)
 from ._pytest_bridge import ini_option, notify_started
 from ._running import RunningMock
 from ._started_at import StartedAt
 from ._waiting import wait_for_requests
-from ._warnings import warn_if_not_redirected, warn_user
+from ._warnings import warn_if_let_out, warn_if_not_redirected, warn_user
 from ._websocket import ServerWebSocket
 
 if TYPE_CHECKING:
@@ -110,7 +116,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         self._passthrough_unmatched = passthrough_unmatched
         self._mock_ip_addresses = mock_ip_addresses
         self._param = param
-        self._unmatched_status = _check_unmatched_status(
+        self._unmatched_status = check_unmatched_status(
             ini_option("unmatched_status", None) if unmatched_status is None else unmatched_status
         )
         self._raise_callback_errors = _or_default(raise_callback_errors, ini_option("raise_callback_errors", True))
@@ -461,18 +467,10 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         """Warn of a registration whose requests cannot reach the mock."""
         if (url.raw_host, url.port) == self._address():
             return
-        if not self._mock_external_urls:
+        if self._mock_external_urls:
+            warn_if_let_out(url, self._passthrough, mock_ip_addresses=self._mock_ip_addresses)
+        else:
             warn_if_not_redirected(url, self.server_url)
-        elif self._passthrough.matches(url):
-            warn_user(
-                f"requests for {url} will not reach the mock, because passthrough lets them out: remove the entry, or "
-                "do not register a reply"
-            )
-        elif is_ip_address(url.raw_host or "") and not self._mock_ip_addresses:
-            warn_user(
-                f"requests for {url} will not reach the mock, because bare IP addresses are not redirected: use a host "
-                "name, server_url or mock_ip_addresses=True"
-            )
 
     def _note_callback_errors(self, exc: BaseException) -> None:
         """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""
@@ -499,9 +497,3 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
 
 def _or_default(option: bool | None, default: bool) -> bool:
     return default if option is None else option
-
-
-def _check_unmatched_status(status: int | None) -> int | None:
-    if status is None or 200 <= status <= 599:
-        return status
-    raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

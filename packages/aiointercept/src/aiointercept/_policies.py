@@ -33,6 +33,7 @@ __all__ = [
     "Destination",
     "ReplyPolicy",
     "RoutingPolicy",
+    "check_unmatched_status",
     "keep_error",
     "note_errors",
 ]
@@ -207,3 +208,10 @@ def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
             exc.add_note(f"before this, a function of yours failed:\n{format_error(error)}")
         elif str(error) not in str(exc):
             exc.add_note(f"before this: {error}")
+
+
+def check_unmatched_status(status: int | None) -> int | None:
+    """Return `status`; raise `ValueError` if it is none that a reply may have."""
+    if status is None or 200 <= status <= 599:
+        return status
+    raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

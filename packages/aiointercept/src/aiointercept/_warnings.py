@@ -6,9 +6,9 @@ import warnings
 from yarl import URL
 
 from aiointercept_core import _user_code as user_code
-from aiointercept_dns import is_loopback
+from aiointercept_dns import Passthrough, is_ip_address, is_loopback
 
-__all__ = ["AiointerceptWarning", "warn_if_not_redirected", "warn_user"]
+__all__ = ["AiointerceptWarning", "warn_if_let_out", "warn_if_not_redirected", "warn_user"]
 
 
 class AiointerceptWarning(UserWarning):
@@ -27,4 +27,18 @@ def warn_if_not_redirected(url: URL, server_url: str) -> None:
         warn_user(
             f"requests for {url} will not reach the mock, because nothing is redirected without "
             f"mock_external_urls=True: pass it, or register {server_url}{url.raw_path} and send the requests there"
+        )
+
+
+def warn_if_let_out(url: URL, passthrough: Passthrough, *, mock_ip_addresses: bool) -> None:
+    """Warn of a registration for `url` in a mock that redirects requests, but not these."""
+    if passthrough.matches(url):
+        warn_user(
+            f"requests for {url} will not reach the mock, because passthrough lets them out: remove the entry, or "
+            "do not register a reply"
+        )
+    elif is_ip_address(url.raw_host or "") and not mock_ip_addresses:
+        warn_user(
+            f"requests for {url} will not reach the mock, because bare IP addresses are not redirected: use a host "
+            "name, server_url or mock_ip_addresses=True"
         )

@@ -19,7 +19,7 @@ _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
 
 @pytest.fixture(scope="session")
 def aiointercept_server() -> "Iterator[aiointercept]":
-    """A mock that runs for the whole session, in the default mode."""
+    """A mock that runs for the whole session, in the default mode; its type is `aiointercept.aiointercept`."""
     from aiointercept import aiointercept  # noqa: PLC0415
 
     with aiointercept(assert_all_called=False, assert_all_matched=False) as mock:
@@ -30,7 +30,10 @@ def aiointercept_server() -> "Iterator[aiointercept]":
 def aiointercept_mock(
     request: "pytest.FixtureRequest", aiointercept_server: "aiointercept"
 ) -> "Iterator[aiointercept]":
-    """The session's mock, in the default mode, for one test; it is cleared after the test."""
+    """The session's mock, in the default mode, for one test; it is cleared after the test.
+
+    Its type is `aiointercept.aiointercept`: `def test_users(aiointercept_mock: aiointercept)`.
+    """
     options = mock_options(request.node)
     if options.keys() - set(CHECKS):
         # The marker has options that the session's mock does not have.
@@ -48,7 +51,10 @@ def aiointercept_mock(
 
 @pytest.fixture
 def aiointercept_external(request: "pytest.FixtureRequest") -> "Iterator[aiointercept]":
-    """A mock for one test to which every aiohttp client in the process is redirected."""
+    """A mock for one test to which every aiohttp client in the process is redirected.
+
+    Its type is `aiointercept.aiointercept`: `def test_users(aiointercept_external: aiointercept)`.
+    """
     yield from _own_mock(request.node, {"mock_external_urls": True, **mock_options(request.node)})
 
 
