@@ -297,3 +297,30 @@ def test_it(m, tmp_path):
     result.stdout.fnmatch_lines(
         ["pytest takes the argument 'm' for a fixture: the decorator passes its mock as 'tmp_path'; make the mock *"]
     )
+
+
+def test_a_check_at_the_end_of_a_test_shows_no_code_of_a_fixture(run):
+    result = run("""
+@pytest.mark.aiointercept(assert_all_matched=True)
+def test_it(aiointercept_mock):
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{aiointercept_mock.server_url}/users")
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    shown = shown_by(result)
+    assert "E   AssertionError: expected every request to match a route, 1 did not: no route matches GET" in shown
+    assert "_fixtures.py" not in shown
+    assert "not matched, for the reason above" in shown
+
+
+def test_what_no_exception_and_no_log_says_is_in_the_report(run):
+    result = run("""
+def test_it(aiointercept_external):
+    aiointercept_external.get(f"{URL}/1")
+    with pytest.raises(aiohttp.ClientError):
+        ask()
+    assert False
+""")
+    result.stdout.re_match_lines(
+        [r"  GET  https://api\.example\.test/users  closed .* not matched: nearest: GET .*/users/1 .*"]
+    )

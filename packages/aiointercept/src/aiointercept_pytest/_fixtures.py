@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", "check_server", "note_callback_errors"]
 
+# A check that fails says what is wrong: the code of a fixture says nothing.
+__tracebackhide__ = True
+
 # The fixtures run the checks themselves, at the end of a test.
 _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
 
