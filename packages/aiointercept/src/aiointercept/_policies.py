@@ -23,7 +23,7 @@ from aiointercept_core import (
     error_response,
     format_error,
 )
-from aiointercept_core import _user_code as user_code
+from aiointercept_core._user_code import blame, describe_blamed, has_user_frames, hide_own_frames
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
@@ -34,6 +34,7 @@ __all__ = [
     "ReplyPolicy",
     "RoutingPolicy",
     "check_unmatched_status",
+    "keep_condition_error",
     "keep_error",
     "note_errors",
 ]
@@ -173,12 +174,12 @@ def keep_error(
 ) -> str:
     """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
     kind, function = ("function", None) if record.route is None else record.route._user_function
-    return _keep(errors, error, record.request, *user_code.blame(error, kind, function), is_logged=is_logged)
+    return _keep(errors, error, record.request, *blame(error, kind, function), is_logged=is_logged)
 
 
 def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
     """Keep and log the error of a user's function that is a condition of a route."""
-    _keep(errors, error, request, *user_code.blame(error, "condition"))
+    _keep(errors, error, request, *blame(error, "condition"))
 
 
 def _keep(
@@ -190,12 +191,12 @@ def _keep(
     *,
     is_logged: bool = False,
 ) -> str:
-    sentence = user_code.describe_blamed(error, who)
+    sentence = describe_blamed(error, who)
     note = f"{who} raised this for {request.method} {request.url}"
     # The same exception may be raised again and again.
     if who and note not in getattr(error, "__notes__", ()):
         error.add_note(note)
-    errors.append(user_code.hide_own_frames(error))
+    errors.append(hide_own_frames(error))
     if not is_logged:
         logger.error("%s for %s %s%s", sentence, request.method, request.url, where and f" ({where})")
     return sentence
@@ -204,7 +205,7 @@ def _keep(
 def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
     """Tell errors of users' functions in notes on `exc`, with which the block or the test ends."""
     for error in errors:
-        if user_code.has_user_frames(error):
+        if has_user_frames(error):
             exc.add_note(f"before this, a function of yours failed:\n{format_error(error)}")
         elif str(error) not in str(exc):
             exc.add_note(f"before this: {error}")

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from aiointercept_core import _user_code as user_code
+from aiointercept_core._user_code import caller, place_of
 
 __all__ = ["StartedAt"]
 
@@ -23,7 +23,7 @@ class StartedAt:
         if code is not None:
             self._path, self._line = code.co_filename, code.co_firstlineno
             return
-        frame, _ = user_code.caller(inspect.currentframe())
+        frame, _ = caller(inspect.currentframe())
         # Between a `with` statement of the user and the mock there may be an `ExitStack`.
         while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (_PLUGIN, "contextlib"):
             if not frame.f_code.co_name.startswith("_") and frame.f_globals["__name__"] != "contextlib":
@@ -34,4 +34,4 @@ class StartedAt:
     def __str__(self) -> str:
         if self._fixture is not None:
             return f"fixture {self._fixture}"
-        return f"started at {user_code.place_of(self._path, self._line)}"
+        return f"started at {place_of(self._path, self._line)}"

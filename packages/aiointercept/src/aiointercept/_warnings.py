@@ -5,7 +5,7 @@ import warnings
 
 from yarl import URL
 
-from aiointercept_core import _user_code as user_code
+from aiointercept_core._user_code import caller
 from aiointercept_dns import Passthrough, is_ip_address, is_loopback
 
 __all__ = ["AiointerceptWarning", "warn_if_let_out", "warn_if_not_redirected", "warn_user"]
@@ -17,7 +17,7 @@ class AiointerceptWarning(UserWarning):
 
 def warn_user(message: str) -> None:
     """Warn at the line of the user's code that has called into these packages."""
-    _, own_frames = user_code.caller(inspect.currentframe())
+    _, own_frames = caller(inspect.currentframe())
     warnings.warn(message, AiointerceptWarning, stacklevel=own_frames + 1)
 
 

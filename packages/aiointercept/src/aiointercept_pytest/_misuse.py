@@ -22,8 +22,8 @@ def warn_of_unused_marker(item: "pytest.Item") -> None:
     if is_marked and usage.called and not usage.used_fixtures():
         item.warn(
             pytest.PytestWarning(
-                f"@pytest.mark.{MARKER} has no effect, because the test has no mock: add a fixture to its arguments, "
-                "for example aiointercept_external"
+                "@pytest.mark.aiointercept has no effect, because the test has no mock: add a fixture to its "
+                "arguments, for example aiointercept_external"
             )
         )
 
