@@ -158,11 +158,9 @@ def test_the_reply_that_reports_an_error():
     except ValueError as exc:
         reply = error_response(exc)
         text = format_error(exc)
-    assert (reply.status, reply.reason, dict(reply.headers)) == (
-        500,
-        None,
-        {"Content-Type": "text/plain; charset=utf-8"},
-    )
-    assert reply.body.decode() == text
+    message = "your function test_the_reply_that_reports_an_error() raised ValueError: not text: "
+    assert (reply.status, reply.reason) == (500, f"{message}?")
+    assert dict(reply.headers) == {"Content-Type": "text/plain; charset=utf-8"}
+    assert reply.body.decode() == f"{message}\\ud800\n\n{text}"
     assert text.startswith("Traceback")
     assert text.endswith("ValueError: not text: \\ud800\n")

@@ -2,6 +2,7 @@
 
 import inspect
 import pydoc
+import re
 
 import pytest
 
@@ -36,6 +37,21 @@ def test_help_shows_the_arguments_of_a_shortcut(owner, name):
     # Python 3.13 writes each parameter on a line of its own.
     shown = "".join(pydoc.plain(pydoc.render_doc(shortcut)).split())
     assert f"{name}(self,url:str|" in shown
+    assert "unknown" not in shown
+    assert f'Example:`m.{name}("https://' in shown
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_help_has_a_line_for_each_argument_of_a_shortcut(name):
+    lines = getattr(Registry, name).__doc__.partition("Arguments::")[2].splitlines()
+    named = [argument for line in lines if line for argument in re.match(r"    (\w+(?:, \w+)*)  ", line)[1].split(", ")]
+    assert named == ["url", *RouteOptions.__annotations__]
+
+
+def test_help_on_add_does_not_show_what_catches_misspelt_names():
+    assert "unknown" not in inspect.signature(Registry.add).parameters
+    with pytest.raises(TypeError, match="stauts"):
+        Registry().add("https://api.example.com/", stauts=404)
 
 
 def test_the_signature_of_a_bound_shortcut():

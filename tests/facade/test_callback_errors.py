@@ -1,6 +1,7 @@
 """What a callback or a body raises reaches both ends: a 500 for the client, the error itself for the test."""
 
 import asyncio
+import re
 import sys
 import threading
 
@@ -42,9 +43,15 @@ async def test_the_client_gets_a_500_with_the_traceback_as_text(is_async):
     reply = await fetch(m.server_url)
     assert reply.status == 500
     assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert reply.text.startswith("Traceback (most recent call last):")
-    assert "in async_callback" in reply.text if is_async else "in sync_callback" in reply.text
-    assert reply.text.endswith("FirstError: ü told\n")
+    name = "async_callback" if is_async else "sync_callback"
+    # Clients show the reason in their own errors.
+    assert reply.reason == f"your callback {name}() raised FirstError: ? told"
+    first, _, *traceback, error, note = reply.text.splitlines()
+    assert first == f"your callback {name}() raised FirstError: ü told"
+    # Only what the user wrote is in the traceback.
+    assert [line.split(", in ")[1] for line in traceback if line.startswith("  File")] == [name]
+    assert error.endswith("FirstError: ü told")
+    assert note == f"your callback {name}() raised this for GET {m.server_url}/"
     with pytest.raises(FirstError):
         await m.stop()
 
@@ -203,11 +210,13 @@ async def test_raise_callback_errors_false_keeps_the_500_and_logs_the_error(is_a
     async with aiointercept(raise_callback_errors=False) as m:
         m.get(f"{m.server_url}/", callback=raising(FirstError("told"), is_async=is_async))
         reply = await fetch(m.server_url)
-        assert (reply.status, reply.text.splitlines()[-1]) == (500, f"{FirstError.__module__}.FirstError: told")
+        assert (reply.status, reply.text.splitlines()[-2]) == (500, f"{FirstError.__module__}.FirstError: told")
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert f"answering GET {m.server_url}/ failed" in record.getMessage()
-    assert "FirstError: told" in record.getMessage()
+    name = "async_callback" if is_async else "sync_callback"
+    told = f"your callback {name}() raised FirstError: told for GET {m.server_url}/ ("
+    assert record.getMessage().startswith(told)
+    assert re.search(r"test_callback_errors\.py:\d+\)$", record.getMessage())
 
 
 async def test_a_failed_callback_counts_as_one_answered_request():

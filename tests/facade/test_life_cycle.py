@@ -234,9 +234,10 @@ def test_there_is_no_address_before_the_first_start(name):
 async def test_the_repr_of_a_mock_shows_its_state():
     m = aiointercept()
     assert repr(m) == "<aiointercept not started>"
+    place = r"started at .*test_life_cycle\.py:\d+"
     async with m:
-        assert repr(m) == f"<aiointercept {m.server_url}>"
-    assert repr(m) == f"<aiointercept {m.server_url} (stopped)>"
+        assert re.fullmatch(f"<aiointercept {m.server_url}, {place}>", repr(m))
+    assert re.fullmatch(rf"<aiointercept {m.server_url} \(stopped\), {place}>", repr(m))
 
 
 REGISTER = pytest.mark.parametrize("register", ["add", "get"])
@@ -252,7 +253,7 @@ def test_registering_before_the_start_is_refused(register):
 async def test_registering_after_the_stop_is_refused(register):
     async with aiointercept() as m:
         pass
-    with pytest.raises(RuntimeError, match=r"not running: .*async with.*start\(\)"):
+    with pytest.raises(RuntimeError, match=r"was stopped: .*async with.*start\(\) again"):
         getattr(m, register)("http://api.example.com/")
 
 

@@ -44,7 +44,9 @@ def test_nothing_is_imported_until_a_fixture_is_used(pytester):
             assert OURS <= set(sys.modules)
         """
     )
-    run_in_subprocess(pytester, "-p", "no:randomly").assert_outcomes(passed=4, failed=1)
+    run_in_subprocess(pytester, "-p", "no:randomly", "-W", "ignore::pytest.PytestWarning").assert_outcomes(
+        passed=4, failed=1
+    )
 
 
 def test_pytest_finds_it_by_itself(pytester, monkeypatch):

@@ -41,7 +41,7 @@ def use(m):
 
 # What `use` leaves in a report.
 USED = [
-    r"<aiointercept http://127\.0\.0\.1:\d+( \(stopped\))?> received 3 requests",
+    r"<aiointercept http://127\.0\.0\.1:\d+( \(stopped\))?, (started at|fixture) .*> received 3 requests",
     r"  GET  https://api\.example\.test/users         201     \d+\.\d\d ms +matched",
     r"  GET  https://api\.example\.test/users/closed  closed  \d+\.\d\d ms +matched",
     r"  GET  https://api\.example\.test/user          closed  \d+\.\d\d ms +not matched: nearest: .*/users.*",
@@ -182,7 +182,7 @@ def test_skipped(aiointercept_external):
     )
     result.assert_outcomes(passed=1, failed=2, xfailed=1, skipped=1)
     (lines,) = sections(result)
-    assert matches(lines, [r"<aiointercept http://127\.0\.0\.1:\d+ \(stopped\)> received 0 requests"])
+    assert matches(lines, [r"<aiointercept http://127\.0\.0\.1:\d+ \(stopped\), started at .*> received 0 requests"])
 
 
 def test_a_failure_at_the_end_shows_it_once_with_what_was_there(run):
@@ -265,7 +265,7 @@ def test_it(aiointercept_mock):
     )
     (lines,) = sections(result)
     ports = re.findall(r"\d+", re.search(r"\[(\d+, \d+, \d+)\]", result.stdout.str()).group(1))
-    assert [line.split(":")[2].split()[0].strip(">") for line in lines if line] == ports
+    assert [line.split(":")[2].split()[0].strip(">,") for line in lines if line] == ports
 
 
 def test_the_report_is_bounded(run):

@@ -28,4 +28,4 @@ async def test_without_the_message_the_error_names_it():
     request = make_mocked_request("GET", "/")
     del request._message
     with pytest.raises(RuntimeError, match=r"^application\(\) cannot be used with aiohttp .*lacks Request._message"):
-        AiointerceptRequest.adopt(request)
+        AiointerceptRequest._adopt(request)

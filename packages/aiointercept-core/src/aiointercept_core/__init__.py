@@ -14,6 +14,7 @@ from ._registry import Registry, RegistryRules
 from ._replies import (
     Body,
     BodySource,
+    Callback,
     CallbackContext,
     CallbackResult,
     CloseConnection,
@@ -38,6 +39,7 @@ __all__ = [
     "Body",
     "BodySource",
     "CallAssertions",
+    "Callback",
     "CallbackContext",
     "CallbackResult",
     "CloseConnection",

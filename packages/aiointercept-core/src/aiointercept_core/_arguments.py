@@ -10,6 +10,9 @@ from ._headers import TOKEN
 
 __all__ = ["check_behaviour", "check_delay", "check_method", "check_repeat", "reject_positional", "reject_unknown"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # What the arguments are called in other libraries.
 _OTHER_NAMES = {
     "code": "status",

@@ -22,6 +22,9 @@ from ._urls import Key, normalize_url, request_key
 
 __all__ = ["CallAssertions"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 R = TypeVar("R", bound=Request)
 
 # How many distinct requests, the most recent ones, are compared with one that is missing.
@@ -55,8 +58,8 @@ class CallAssertions(Generic[R]):
         return len(self.journal.records)
 
     @property
-    def last_request(self) -> R | None:
-        """The most recent request, `None` before the first."""
+    def last_request(self) -> R | Any:
+        """The most recent request, `None` before the first; type checkers let its attributes be used without a test."""
         records = self.journal.records
         return records[-1].request if records else None
 

@@ -11,6 +11,9 @@ from ._request import DETAILS, Request, request_details
 
 __all__ = ["callback_arguments", "check_callback"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 ARGUMENTS = (*DETAILS, "match")
 
 _EVERY_ARGUMENT = frozenset(ARGUMENTS)

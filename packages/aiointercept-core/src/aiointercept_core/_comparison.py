@@ -19,6 +19,9 @@ from ._value_difference import value_differences
 
 __all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Query", "TextPattern", "ValueMatcher"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class NoBody:
     """Stands for the value of a request without a body; equal to `ANY` and the like only."""

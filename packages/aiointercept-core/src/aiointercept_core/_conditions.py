@@ -14,6 +14,9 @@ from ._request import Request
 
 __all__ = ["BodyPattern", "Predicate", "build_conditions", "ignore_query"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 BodyPattern: TypeAlias = str | bytes | re.Pattern[str] | re.Pattern[bytes]
 
 

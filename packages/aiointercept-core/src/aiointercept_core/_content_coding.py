@@ -4,6 +4,9 @@ import zlib
 
 __all__ = ["decode_body"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 

@@ -10,6 +10,9 @@ from ._replies import CallbackResult, FaultReply, Response, WebSocket
 
 __all__ = ["FaultTemplate", "build_fault"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 @dataclass(slots=True)
 class FaultTemplate:

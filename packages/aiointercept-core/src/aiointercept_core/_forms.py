@@ -6,6 +6,9 @@ from urllib.parse import parse_qsl, unquote
 
 __all__ = ["parse_form"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _CRLF = b"\r\n"
 # White space after the boundary; then the headers, an empty line and the content.
 _PART = re.compile(rb"[ \t]*\r\n(?:(?P<head>.*?)\r\n)?\r\n(?P<content>.*)", re.DOTALL)

@@ -13,6 +13,9 @@ from ._format import describe_value
 
 __all__ = ["check_framing", "drop_contradictions"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # Clients refuse lengths that do not fit in 64 bits.
 _LENGTH = re.compile(r"[0-9]{1,18}")
 # The magic number of a frame, or of one that decoders skip.

@@ -10,6 +10,9 @@ from ._format import describe_value
 
 __all__ = ["TOKEN", "build_headers", "check_text"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # All that a head cannot contain: clients and servers refuse it, or take it for the end of a line.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "Record", "RequestLog"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 R = TypeVar("R", bound=Request)
 V = TypeVar("V")
 

@@ -25,6 +25,9 @@ __all__ = [
     "key_differences",
 ]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # What may stand before the first character that a pattern matches, and the characters that a URL may begin with.
 _BEGINS_LIKE_A_URL = re.compile(
     r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?:[hH][tT][tT][pP]|[wW][sS]|\.|\[|\\[wWSD])"

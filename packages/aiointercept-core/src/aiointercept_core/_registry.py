@@ -28,6 +28,7 @@ from ._matchers import build_matcher
 from ._matching import Matching, Unknown
 from ._replies import (
     BodySource,
+    Callback,
     CallbackContext,
     CallbackResult,
     CloseConnection,
@@ -50,9 +51,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry", "RegistryRules"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 logger = logging.getLogger("aiointercept")
 
-R = TypeVar("R", bound=Request)
+# Without a type argument, the type of the requests is not checked.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", bound=Request, default=Any)
+else:
+    R = TypeVar("R")
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Request)
 
@@ -128,7 +138,7 @@ class Registry(MethodShortcuts[R], CallAssertions[R], Generic[R]):
         headers: Mapping[str, str] | None = None,
         repeat: bool | int = False,
         content_type: str | None = None,
-        callback: Callable[..., Any] | None = None,
+        callback: Callback | None = None,
         reason: str | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
         *,

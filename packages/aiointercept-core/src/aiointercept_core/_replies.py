@@ -4,6 +4,7 @@ The `delay` of each is the number of seconds before the reply begins. The transp
 """
 
 import inspect
+import re
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ._faults import Fault
+from ._user_code import blame, describe_blamed, has_user_frames, hide_own_frames
 
 __all__ = [
     "Body",
     "BodySource",
+    "Callback",
     "CallbackContext",
     "CallbackResult",
     "CloseConnection",
@@ -31,6 +34,9 @@ __all__ = [
     "error_response",
     "format_error",
 ]
+
+# What a reason phrase cannot hold.
+_UNSENDABLE = re.compile(r"[^ -~]")
 
 Body: TypeAlias = str | bytes | AsyncIterable[bytes]
 BodySource: TypeAlias = Body | Callable[[], Body | Awaitable[Body]]
@@ -160,6 +166,9 @@ class CallbackResult:
     reason: str | None = None
 
 
+Callback: TypeAlias = Callable[..., CallbackResult | Awaitable[CallbackResult]]
+
+
 class CallbackContext(Protocol):
     """Run a user's functions where they belong, for example on the event loop that registered them."""
 
@@ -190,13 +199,22 @@ class DirectContext:
         await handler(connection)
 
 
-def error_response(error: BaseException) -> Response:
-    """Return the reply that reports `error` to the client: status 500 with the traceback as text."""
+def error_response(error: BaseException, message: str | None = None) -> Response:
+    """Return the reply that reports `error` to the client: status 500, `message` as its reason, the traceback as text.
+
+    Clients show the reason in their own errors. By default it is the type and the message of `error`, and the name of
+    the user's function that raised it.
+    """
+    message = message or describe_blamed(error, blame(error, "function")[0])
+    text = format_error(error) if has_user_frames(error) else ""
     headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})
-    return Response(500, None, CIMultiDictProxy(headers), format_error(error).encode())
+    body = f"{message}\n\n{text}".strip() + "\n"
+    return Response(
+        500, _UNSENDABLE.sub("?", message), CIMultiDictProxy(headers), body.encode("utf-8", "backslashreplace")
+    )
 
 
 def format_error(error: BaseException) -> str:
-    """Return the traceback of `error`, with characters that cannot be encoded escaped."""
-    text = "".join(traceback.format_exception(error))
+    """Return the traceback of `error` from the user's function on, with characters that cannot be encoded escaped."""
+    text = "".join(traceback.format_exception(hide_own_frames(error)))
     return text.encode("utf-8", "backslashreplace").decode()

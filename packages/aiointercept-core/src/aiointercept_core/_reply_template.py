@@ -20,6 +20,9 @@ from ._server_sent_events import Events, EventStream, sse_stream
 
 __all__ = ["ReplyTemplate", "build_reply", "choose_body", "stream_events"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _BODY_TYPES = "str, bytes or an async iterable of bytes"
 
 

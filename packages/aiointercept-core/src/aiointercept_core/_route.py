@@ -16,6 +16,9 @@ from ._request import Request
 
 __all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # Without a type argument, the type of the requests of a route is not checked.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -86,6 +89,15 @@ class Route(Generic[R]):
     def url(self) -> URL | None:
         """The URL that the route was registered for, normalised; `None` for a pattern."""
         return self._matcher.url if isinstance(self._matcher, ExactURL) else None
+
+    @property
+    def _user_function(self) -> tuple[str, object]:
+        """What the user's function that makes the reply is registered as, and the function."""
+        if self._callback is not None:
+            return "callback", self._callback
+        if isinstance(self._reply, WebSocket):
+            return "WebSocket handler", self._reply.handler
+        return "body function", getattr(self._reply, "body", None)
 
     @property
     def _without_conditions(self) -> str:

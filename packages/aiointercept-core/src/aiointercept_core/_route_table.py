@@ -13,6 +13,9 @@ from ._urls import Key, Origin, origin_of
 
 __all__ = ["RouteTable"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class RouteTable:
     """Routes by method and URL; the caller holds the lock of the registry.

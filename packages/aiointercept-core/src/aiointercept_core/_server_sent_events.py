@@ -22,6 +22,9 @@ from ._replies import CallbackContext
 
 __all__ = ["EventStream", "Events", "ServerSentEvent", "encode_event", "sse_stream"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _EVENT_TYPES = "a str, a mapping, a list or a ServerSentEvent"
 _NONE_LEFT = object()

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import textwrap
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
@@ -11,7 +12,7 @@ from yarl import URL, Query
 from ._arguments import reject_positional
 from ._conditions import BodyPattern
 from ._faults import Fault
-from ._replies import BodySource
+from ._replies import BodySource, Callback
 from ._request import Request
 from ._route import Route
 from ._server_sent_events import Events
@@ -21,8 +22,44 @@ if TYPE_CHECKING:
 
 __all__ = ["MethodShortcuts", "RouteOptions", "set_signatures"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 R = TypeVar("R", bound=Request)
+
+# One line for each argument, for `help(m.get)`.
+_ARGUMENTS = textwrap.indent(
+    """\
+url            a str, yarl.URL or compiled pattern; a pattern is matched from the start of the whole URL
+status         the status of the reply, 200 by default
+body           a str, bytes, async iterable of bytes, or a function that returns one of these
+json, payload  a value that is sent as JSON
+headers        the headers of the reply
+repeat         False for one request, a number of requests, or True for all
+content_type   the Content-Type, application/json by default
+callback       a function callback(url), plain or async, that returns a CallbackResult
+reason         the reason phrase of the reply
+exception      True to close the connection without a reply
+optional       True if the route may stay unused under assert_all_called
+params         a query that is added to the url
+match_headers  only for requests with these headers
+match_query    only for requests with these values in the query
+match_json     only for requests with this JSON body
+match_form     only for requests with these form fields
+match_body     only for requests with this body: bytes, str or a compiled pattern
+match          only for requests for which this function returns a true value
+fault          a way to fail (Fault), or an exception for the caller
+delay          seconds before the reply begins
+sse            server-sent events: an iterable, an async iterable or a function that returns one
+""",
+    "    ",
+)
+_EXAMPLE = 'm.{}("https://api.example.com/users", status=204)'
+_EXAMPLES = {
+    "get": 'm.{}("https://api.example.com/users/1", payload={{"name": "Ada"}})',
+    "post": 'm.{}("https://api.example.com/users", status=201, match_json={{"name": "Ada"}})',
+}
 
 
 class RouteOptions(TypedDict, total=False):
@@ -35,7 +72,7 @@ class RouteOptions(TypedDict, total=False):
     headers: Mapping[str, str] | None
     repeat: bool | int
     content_type: str | None
-    callback: Callable[..., Any] | None
+    callback: Callback | None
     reason: str | None
     exception: BaseException | type[BaseException] | bool | None
     optional: bool
@@ -53,6 +90,14 @@ class RouteOptions(TypedDict, total=False):
 
 class MethodShortcuts(Generic[R]):
     """`get`, `post` and so on: each calls `self.add` with its method, so that overriding `add` is enough."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "add" in vars(cls):
+            # `unknown` is there only to say which name was misspelt.
+            signature = inspect.signature(cls.add)
+            shown = [parameter for name, parameter in signature.parameters.items() if name != "unknown"]
+            vars(cls.add)["__signature__"] = signature.replace(parameters=shown)
 
     @abstractmethod
     def add(self, url: str | URL | re.Pattern[str], method: str = "GET", **options: "Unpack[RouteOptions]") -> Route[R]:
@@ -116,8 +161,12 @@ class MethodShortcuts(Generic[R]):
 
 
 def set_signatures(add: Callable[..., Route[Any]]) -> None:
-    """Give the shortcuts the signature of `add`, without the method, for `help()` and editors."""
+    """Give the shortcuts the signature of `add`, without the method, and a line on each argument, for `help()`."""
     signature = inspect.signature(add)
     parameters = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]
     for name in ("get", "post", "put", "patch", "delete", "head", "options", "any"):
-        vars(MethodShortcuts)[name].__signature__ = signature.replace(parameters=parameters, return_annotation=Route)
+        shortcut = vars(MethodShortcuts)[name]
+        shortcut.__signature__ = signature.replace(parameters=parameters, return_annotation=Route)
+        first = shortcut.__doc__.partition(";")[0]
+        example = _EXAMPLES.get(name, _EXAMPLE).format(name)
+        shortcut.__doc__ = f"{first}; return a route.\n\nExample: `{example}`\n\nArguments::\n\n{_ARGUMENTS}"

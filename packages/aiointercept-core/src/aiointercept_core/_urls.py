@@ -11,6 +11,9 @@ from yarl import URL
 
 __all__ = ["Key", "Origin", "normalize_url", "origin_of", "request_key"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 Key: TypeAlias = tuple[str, URL]
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}

@@ -14,6 +14,9 @@ from ._request import Request, header
 
 __all__ = ["build_websocket", "is_handshake"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 def build_websocket(handler: object, protocols: Iterable[str], headers: Mapping[str, str] | None) -> WebSocket:
     """Return the checked reply to a handshake; raise `TypeError` or `ValueError` if it cannot be sent."""

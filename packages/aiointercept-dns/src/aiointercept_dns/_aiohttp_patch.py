@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PATCH"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _MARK = "__aiointercept_patch__"
 
 # The last two lead to servers on this machine that the user has named; a closed session has no connector.

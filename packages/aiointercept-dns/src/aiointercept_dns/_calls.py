@@ -29,6 +29,9 @@ from ._outgoing import OutgoingRequest
 
 __all__ = ["Call", "InFlight"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # The errors after which aiohttp retries an idempotent request.
 _DISCONNECTS = (ServerDisconnectedError, ClientOSError)
 
@@ -122,10 +125,15 @@ class Call:
         raise cause
 
     async def unwrap_os_error(self, response: Coroutine[Any, Any, ClientResponse]) -> ClientResponse:
-        """Await `response`; raise a known cause that is an `OSError` itself, not aiohttp's `ClientOSError` for it."""
+        """Await `response`; raise a known cause that is an `OSError` itself, not aiohttp's `ClientOSError` for it.
+
+        The traceback of a known cause begins here: how it got through aiohttp's middlewares says nothing.
+        """
         try:
             return await response
-        except ClientOSError as exc:
-            if self._cause is None or exc.__cause__ is not self._cause:
+        except BaseException as exc:
+            cause = self._cause
+            is_wrapped = isinstance(exc, ClientOSError) and exc.__cause__ is cause
+            if cause is None or not (exc is cause or is_wrapped):
                 raise
-        raise self._cause
+        raise cause.with_traceback(None)

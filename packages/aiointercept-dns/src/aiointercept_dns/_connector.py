@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkSettings", "UnpatchedConnector", "bound_family", "check_family", "verify_peer", "without_overrides"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class UnpatchedConnector(TCPConnector):
     """A connector that is never redirected: it reaches the real network, except for what `refuse` has an error for."""

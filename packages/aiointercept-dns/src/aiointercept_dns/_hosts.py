@@ -13,6 +13,9 @@ from ._outgoing import OutgoingRequest
 
 __all__ = ["HostMap", "Passthrough", "Targets", "is_ip_address", "is_loopback"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 Targets: TypeAlias = Mapping[str, str | URL]
 
 # A host name in IDNA encoding without the trailing dot. It excludes wildcards and lists.

@@ -13,6 +13,9 @@ from ._outgoing import OutgoingRequest
 
 __all__ = ["Redirection"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class Redirection:
     """A redirection of all aiohttp clients of the process, active from `start` to `stop` or in a block.

@@ -9,6 +9,9 @@ from ._hosts import HostMap, Targets
 
 __all__ = ["OriginResolver"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class OriginResolver(AbstractResolver):
     """A resolver that sends some hosts to other servers: `TCPConnector(resolver=OriginResolver({...}))`.

@@ -20,7 +20,7 @@ def application(answer: Answer) -> web.Application:
     answer = read_body_first(answer)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await handle_request(answer, AiointerceptRequest.adopt(request))
+        return await handle_request(answer, AiointerceptRequest._adopt(request))
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle, expect_handler=_write_no_continue)

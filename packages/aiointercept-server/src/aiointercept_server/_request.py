@@ -76,7 +76,7 @@ class AiointerceptRequest(web.Request):
         self._unread = payload
 
     @classmethod
-    def adopt(cls, request: web.Request) -> "AiointerceptRequest":
+    def _adopt(cls, request: web.Request) -> "AiointerceptRequest":
         """Return a request of this class for one that an `aiohttp.web.Application` received."""
         message = getattr(request, "_message", None)
         if message is None:
@@ -280,7 +280,7 @@ class AiointerceptRequest(web.Request):
         return piece
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
-        # aiohttp's master insists on the route of an application, which only a request of `adopt()` has.
+        # aiohttp's master insists on the route of an application, which only a request of `_adopt()` has.
         if self._match_info is not None:
             await super()._prepare_hook(response)
 

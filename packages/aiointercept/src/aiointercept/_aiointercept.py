@@ -12,15 +12,15 @@ from yarl import URL, Query
 from aiointercept_core import (
     BodySource,
     CallAssertions,
+    Callback,
     Events,
     Fault,
     Journal,
     MethodShortcuts,
     Registry,
     Route,
-    format_error,
 )
-from aiointercept_dns import Passthrough, is_ip_address, is_loopback
+from aiointercept_dns import Passthrough
 from aiointercept_server import AiointerceptRequest
 
 from ._callbacks import CallbackRunner
@@ -28,17 +28,27 @@ from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
 from ._faults import check_fault
-from ._policies import DefaultReplies, DefaultRouting, keep_error
+from ._policies import (
+    DefaultReplies,
+    DefaultRouting,
+    check_unmatched_status,
+    keep_condition_error,
+    note_errors,
+)
 from ._pytest_bridge import ini_option, notify_started
 from ._running import RunningMock
+from ._started_at import StartedAt
 from ._waiting import wait_for_requests
-from ._warnings import warn_user
+from ._warnings import warn_if_let_out, warn_if_not_redirected, warn_user
 from ._websocket import ServerWebSocket
 
 if TYPE_CHECKING:
     from typing import Never
 
 __all__ = ["aiointercept"]
+
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +75,8 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
 
     _running: RunningMock | None = None
     _last_address: tuple[str, int] | None = None
+    _last_repr = "<aiointercept not started>"
+    _started_at: StartedAt | None = None
 
     def __init__(
         self,
@@ -99,7 +111,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         self._passthrough_unmatched = passthrough_unmatched
         self._mock_ip_addresses = mock_ip_addresses
         self._param = param
-        self._unmatched_status = _check_unmatched_status(
+        self._unmatched_status = check_unmatched_status(
             ini_option("unmatched_status", None) if unmatched_status is None else unmatched_status
         )
         self._raise_callback_errors = _or_default(raise_callback_errors, ini_option("raise_callback_errors", True))
@@ -108,14 +120,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         self._registry: Registry[AiointerceptRequest] = Registry()
 
     def __repr__(self) -> str:
-        running = self._running
-        if running is not None:
-            return repr(running)
-        return (
-            "<aiointercept not started>"
-            if self._last_address is None
-            else f"<aiointercept {self.server_url} (stopped)>"
-        )
+        return repr(self._running) if self._running is not None else self._last_repr
 
     def __del__(self) -> None:
         if self._running is not None:
@@ -132,7 +137,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         errors: list[BaseException] = []
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(
-            callback_context=callbacks.context, on_error=functools.partial(keep_error, errors)
+            callback_context=callbacks.context, on_error=functools.partial(keep_condition_error, errors)
         )
         running = RunningMock(
             registry,
@@ -147,7 +152,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         if vars(self).setdefault("_running", running) is not running:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
         try:
-            running.start()
+            running.start(self._started_at)
             self._registry = registry
         except BaseException:
             running.close()
@@ -270,7 +275,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         headers: Mapping[str, str] | None = None,
         repeat: bool | int = False,
         content_type: str | None = None,
-        callback: Callable[..., Any] | None = None,
+        callback: Callback | None = None,
         reason: str | None = None,
         exception: BaseException | type[BaseException] | bool | None = None,
         *,
@@ -414,12 +419,14 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         """The recorded requests."""
         return self._registry.journal
 
-    def _copy(self) -> "aiointercept":
-        """Return a mock with the same options that was not started yet."""
+    def _copy(self, function: Callable[..., Any]) -> "aiointercept":
+        """Return a mock with the same options for one call of the decorated `function`."""
         mock = copy.copy(self)
         mock._registry = Registry()
         vars(mock).pop("_running", None)
         mock._last_address = None
+        vars(mock).pop("_last_repr", None)
+        mock._started_at = StartedAt(function)
         return mock
 
     def _begin_stop(self) -> RunningMock | None:
@@ -428,6 +435,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         if running is not None:
             running.close()
             self._last_address = running.address or self._last_address
+            self._last_repr = repr(running)
             # Last of all, so that an interrupted `stop` can be called again.
             vars(self).pop("_running", None)
         return running
@@ -441,6 +449,10 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
 
     def _check_registration(self, fault: object) -> None:
         if self._running is None:
+            if self._last_address is not None:
+                raise RuntimeError(
+                    "the mock was stopped: register inside its `with` / `async with` block, or call start() again"
+                )
             raise RuntimeError(
                 "the mock is not running: register inside its `with` / `async with` block, or call start() first"
             )
@@ -448,38 +460,25 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
 
     def _warn_if_unreachable(self, url: URL | None) -> None:
         """Warn of a registration whose requests cannot reach the mock; `url` is `None` for a pattern."""
-        if url is None:
+        if url is None or (url.scheme == "http" and (url.raw_host, url.port) == self._address()):
             return
-        host, port = url.raw_host or "", url.port
-        if url.scheme == "http" and (host, port) == self._address():
-            return
-        if not self._mock_external_urls:
-            if not (url.scheme == "http" and is_loopback(host) and port == self.server_port):
-                warn_user(
-                    f"requests for {url} will not reach the mock, because nothing is redirected without "
-                    f"mock_external_urls=True: pass it, or register {self.server_url}{url.raw_path} and send the "
-                    "requests there"
-                )
-        elif self._passthrough.matches(url):
-            warn_user(
-                f"requests for {url} will not reach the mock, because passthrough lets them out: remove the entry, or "
-                "do not register a reply"
-            )
-        elif is_ip_address(host) and not self._mock_ip_addresses:
-            warn_user(
-                f"requests for {url} will not reach the mock, because bare IP addresses are not redirected: use a host "
-                "name, server_url or mock_ip_addresses=True"
-            )
+        if self._mock_external_urls:
+            warn_if_let_out(url, self._passthrough, mock_ip_addresses=self._mock_ip_addresses)
+        else:
+            warn_if_not_redirected(url, self.server_url)
+
+    def _note_callback_errors(self, exc: BaseException) -> None:
+        """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""
+        if self._running is not None:
+            note_errors(exc, self._running.take_errors())
 
     def _raise_failures(self, running: RunningMock, exc: BaseException | None = None, **options: bool | None) -> None:
         """Raise what went wrong in a block, or note it on `exc`, the exception with which the block is left."""
-        errors = running.errors[:]
-        del running.errors[: len(errors)]
+        errors = running.take_errors()
         if not _or_default(options.get("raise_callback_errors"), self._raise_callback_errors):
             errors = []
         if exc is not None:
-            for error in errors:
-                exc.add_note(f"a callback, a body or a WebSocket handler of the mock raised:\n{format_error(error)}")
+            note_errors(exc, errors)
             return
         if len(errors) == 1:
             raise errors[0]
@@ -493,9 +492,3 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
 
 def _or_default(option: bool | None, default: bool) -> bool:
     return default if option is None else option
-
-
-def _check_unmatched_status(status: int | None) -> int | None:
-    if status is None or status in range(200, 600):
-        return status
-    raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

@@ -12,6 +12,9 @@ from ._cross_loop import call_threadsafe, running_loop, set_future
 
 __all__ = ["CloseHandle", "StartResult", "StopResult"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 logger = logging.getLogger("aiointercept")
 
 T = TypeVar("T")

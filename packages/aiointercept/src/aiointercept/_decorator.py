@@ -10,10 +10,13 @@ from ._parameters import MockParameter
 
 __all__ = ["decorate"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Returns a mock that has not started: a sync and an async context manager.
-MakeMock: TypeAlias = Callable[[], Any]
+# Returns a mock for one call of a function: a sync and an async context manager.
+MakeMock: TypeAlias = Callable[[Callable[..., Any]], Any]
 
 _MARK = "__aiointercept_decorated__"
 
@@ -39,7 +42,7 @@ def decorate(target: F, make_mock: MakeMock, param: str | None) -> F:
     decorated: Any = functools.wraps(target)(_wrap(target, make_mock, parameter))
     # Otherwise pytest and unittest.mock would apply the patches of the decorated function a second time.
     vars(decorated).pop("patchings", None)
-    vars(decorated)[_MARK] = True
+    vars(decorated)[_MARK] = parameter
     decorated.__signature__ = parameter.signature
     return decorated  # type: ignore[no-any-return]
 
@@ -65,12 +68,12 @@ def _wrap(function: Callable[..., Any], make_mock: MakeMock, parameter: MockPara
     """Return a function of the same kind as `function`: fixtures and test runners inspect the kind."""
 
     async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
-        async with make_mock() as mock:
+        async with make_mock(function) as mock:
             args, kwargs = parameter.arguments(mock, args, kwargs)
             return await function(*args, **kwargs)
 
     async def async_generator_function(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        async with make_mock() as mock:
+        async with make_mock(function) as mock:
             args, kwargs = parameter.arguments(mock, args, kwargs)
             async with aclosing(function(*args, **kwargs)) as items:
                 # Async generators have no `yield from`: pass on the values and exceptions that are sent in.
@@ -90,13 +93,13 @@ def _wrap(function: Callable[..., Any], make_mock: MakeMock, parameter: MockPara
                         step = items.asend(sent)
 
     def generator_function(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with make_mock() as mock:
+        with make_mock(function) as mock:
             args, kwargs = parameter.arguments(mock, args, kwargs)
             return (yield from function(*args, **kwargs))
 
     def plain_function(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as block:
-            mock = block.enter_context(make_mock())
+            mock = block.enter_context(make_mock(function))
             args, kwargs = parameter.arguments(mock, args, kwargs)
             result = function(*args, **kwargs)
             if inspect.iscoroutine(result):

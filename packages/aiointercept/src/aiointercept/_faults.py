@@ -9,6 +9,9 @@ from aiointercept_dns import OutgoingRequest, failures
 
 __all__ = ["check_fault", "fail"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _CALLER_ERRORS: dict[Fault, Callable[[OutgoingRequest], BaseException]] = {
     Fault.DISCONNECT: lambda request: ServerDisconnectedError(),
     Fault.RESET: failures.connection_reset,

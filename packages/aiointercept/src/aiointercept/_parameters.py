@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["MockParameter"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -55,6 +58,11 @@ class MockParameter:
         self._function = function
         hidden = {self._name_of_mock, *patched}
         self.signature = signature.replace(parameters=[each for each in parameters if each.name not in hidden])
+
+    @property
+    def mock_name(self) -> str:
+        """The name of the parameter that receives the mock."""
+        return self._name_of_mock or "*args"
 
     def arguments(
         self, mock: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

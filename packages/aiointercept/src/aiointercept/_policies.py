@@ -5,7 +5,7 @@
 
 import enum
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
@@ -23,10 +23,21 @@ from aiointercept_core import (
     error_response,
     format_error,
 )
+from aiointercept_core._user_code import blame, describe_blamed, has_user_frames, hide_own_frames
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
-__all__ = ["DefaultReplies", "DefaultRouting", "Destination", "ReplyPolicy", "RoutingPolicy", "keep_error"]
+__all__ = [
+    "DefaultReplies",
+    "DefaultRouting",
+    "Destination",
+    "ReplyPolicy",
+    "RoutingPolicy",
+    "check_unmatched_status",
+    "keep_condition_error",
+    "keep_error",
+    "note_errors",
+]
 
 logger = logging.getLogger("aiointercept")
 
@@ -66,9 +77,9 @@ class ReplyPolicy(Protocol):
         """Return the reply of the record's route; raises what the user's functions raise."""
 
     def reply_to_error(
-        self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
+        self, error: BaseException, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
-        """Return the reply to a `request` for which a user's function raised `error`."""
+        """Return the reply to a recorded request for which a user's function raised `error`."""
 
     def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         """Return the reply to an unmatched request, and choose the exception that its caller gets, if any."""
@@ -143,11 +154,10 @@ class DefaultReplies:
         return self._registry.reply(record)
 
     def reply_to_error(
-        self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
+        self, error: BaseException, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         """Keep and log `error`, and return a reply that reports it."""
-        keep_error(self._errors, error, request)
-        return error_response(error)
+        return error_response(error, keep_error(self._errors, error, record))
 
     def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         """Close the connection, or return a reply with `unmatched_status`; either tells the explanation."""
@@ -160,7 +170,50 @@ class DefaultReplies:
         return CloseConnection(record.explanation)
 
 
-def keep_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
-    """Keep the error of a user's function for the end of the block, and log it."""
-    errors.append(error)
-    logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(error))
+def keep_error(
+    errors: list[BaseException], error: BaseException, record: Record[AiointerceptRequest], *, is_logged: bool = False
+) -> str:
+    """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
+    kind, function = ("function", None) if record.route is None else record.route._user_function
+    return _keep(errors, error, record.request, *blame(error, kind, function), is_logged=is_logged)
+
+
+def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
+    """Keep and log the error of a user's function that is a condition of a route."""
+    _keep(errors, error, request, *blame(error, "condition"))
+
+
+def _keep(
+    errors: list[BaseException],
+    error: BaseException,
+    request: Request,
+    who: str,
+    where: str,
+    *,
+    is_logged: bool = False,
+) -> str:
+    sentence = describe_blamed(error, who)
+    note = f"{who} raised this for {request.method} {request.url}"
+    # The same exception may be raised again and again.
+    if who and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+    errors.append(hide_own_frames(error))
+    if not is_logged:
+        logger.error("%s for %s %s%s", sentence, request.method, request.url, where and f" ({where})")
+    return sentence
+
+
+def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
+    """Tell errors of users' functions in notes on `exc`, with which the block or the test ends."""
+    for error in errors:
+        if has_user_frames(error):
+            exc.add_note(f"before this, a function of yours failed:\n{format_error(error)}")
+        elif str(error) not in str(exc):
+            exc.add_note(f"before this: {error}")
+
+
+def check_unmatched_status(status: int | None) -> int | None:
+    """Return `status`; raise `ValueError` if it is none that a reply may have."""
+    if status is None or 200 <= status <= 599:
+        return status
+    raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

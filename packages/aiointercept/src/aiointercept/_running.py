@@ -34,8 +34,9 @@ from ._cross_loop import CallbackCancelledError
 from ._faults import fail
 from ._nesting import NestedSearch
 from ._own_ports import OwnPortError, refuse_own_port
-from ._policies import Destination, ReplyPolicy, RoutingPolicy
+from ._policies import Destination, ReplyPolicy, RoutingPolicy, keep_error
 from ._running_mocks import RunningMocks
+from ._started_at import StartedAt
 
 __all__ = ["RunningMock"]
 
@@ -79,8 +80,9 @@ class RunningMock:
         self._redirection = Redirection(self.decide, unwrap_os_errors=True) if redirect else None
         self._listener: Listener | None = None
 
-    def start(self) -> None:
+    def start(self, started_at: StartedAt | None = None) -> None:
         """Open the ports and start redirecting; call `close()` if this raises."""
+        self._started_at = started_at or StartedAt()
         self._listener = Listener(self._make_answer(), https=self._redirection is not None)
         self.address = self._listener.address("http")
         RUNNING_MOCKS.add(self)
@@ -91,7 +93,7 @@ class RunningMock:
         if self.address is None:
             return "<aiointercept not started>"
         host, port = self.address
-        return f"<aiointercept http://{host}:{port}{' (stopped)' if self.is_closed else ''}>"
+        return f"<aiointercept http://{host}:{port}{' (stopped)' if self.is_closed else ''}, {self._started_at}>"
 
     @property
     def journal(self) -> Journal[AiointerceptRequest]:
@@ -102,6 +104,12 @@ class RunningMock:
     def routes(self) -> Sequence[Route]:
         """All registered routes."""
         return self.registry.routes
+
+    def take_errors(self) -> list[BaseException]:
+        """Return the errors of users' functions that were not raised yet; from now on they are."""
+        errors = self.errors[:]
+        del self.errors[: len(errors)]
+        return errors
 
     def close(self) -> None:
         """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left.
@@ -237,7 +245,6 @@ class RunningMock:
         return mock, record
 
     async def _reply(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
-        request = record.request
         if record.route is None:
             return await self._reply_to_unmatched(record, client_request)
         try:
@@ -247,13 +254,13 @@ class RunningMock:
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
-            reply = self._replies.reply_to_error(exc, request, client_request)
+            reply = self._replies.reply_to_error(exc, record, client_request)
         if isinstance(reply, FaultReply):
             return fail(reply, client_request)
         if isinstance(reply, Stream):
-            return reply._replace(body=self._keep_errors(reply, client_request))
+            return reply._replace(body=self._keep_errors(reply, record, client_request))
         if isinstance(reply, WebSocket):
-            return reply._replace(handler=functools.partial(self._keep_handler_error, reply.handler))
+            return reply._replace(handler=functools.partial(self._keep_handler_error, reply.handler, record))
         if isinstance(reply, CloseConnection):
             _set_disconnect(client_request)
         return reply
@@ -270,10 +277,15 @@ class RunningMock:
         return self._report_unmatched(record, client_request)
 
     def _report_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
-        logger.warning("%s", record.explanation)
-        return self._replies.reply_to_unmatched(record, client_request)
+        reply = self._replies.reply_to_unmatched(record, client_request)
+        # An exception at the caller says it all: it is not told twice.
+        is_raised = client_request is not None and client_request.exception is not None
+        logger.log(logging.DEBUG if is_raised else logging.WARNING, "%s", record.explanation)
+        return reply
 
-    async def _keep_errors(self, reply: Stream, client_request: OutgoingRequest | None) -> AsyncIterator[bytes]:
+    async def _keep_errors(
+        self, reply: Stream, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
+    ) -> AsyncIterator[bytes]:
         """Yield the chunks of `reply` and keep an error in them."""
         body = aiter(reply.body)
         chunks = checked_chunks(reply._replace(body=body))
@@ -288,14 +300,17 @@ class RunningMock:
             raise
         except BaseException as exc:
             # The server, which gets the error too, logs it.
-            self.errors.append(exc)
+            keep_error(self.errors, exc, record, is_logged=True)
             raise
         finally:
             await _aclose(chunks)
             await _aclose(body)
 
     async def _keep_handler_error(
-        self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection
+        self,
+        handler: Callable[[Any], Awaitable[None]],
+        record: Record[AiointerceptRequest],
+        connection: WebSocketConnection,
     ) -> None:
         """Have `handler` talk to a client and keep an error in it."""
         try:
@@ -306,7 +321,7 @@ class RunningMock:
             raise
         except BaseException as exc:
             # The server, which gets the error too, logs it.
-            self.errors.append(exc)
+            keep_error(self.errors, exc, record, is_logged=True)
             raise
 
     # Passthrough of unmatched requests.

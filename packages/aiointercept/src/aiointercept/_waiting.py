@@ -13,6 +13,9 @@ from ._cross_loop import call_threadsafe
 
 __all__ = ["wait_for_requests"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 async def wait_for_requests(
     journal: Journal[AiointerceptRequest],

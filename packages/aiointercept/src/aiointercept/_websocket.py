@@ -18,6 +18,9 @@ from ._cross_loop_queue import CrossLoopQueue
 
 __all__ = ["ServerWebSocket", "converse"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 # How many bytes wait in each direction before the sender is held back. A message counts for some more, so that empty
 # ones do not pile up.
 _LIMIT = 2**18

@@ -11,6 +11,7 @@ from ._hooks import (
     pytest_runtest_call,
     pytest_runtest_makereport,
     pytest_runtest_setup,
+    pytest_runtest_teardown,
     pytest_unconfigure,
 )
 from ._pytest_run import PYTEST_RUN
@@ -25,5 +26,6 @@ __all__ = [
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
+    "pytest_runtest_teardown",
     "pytest_unconfigure",
 ]

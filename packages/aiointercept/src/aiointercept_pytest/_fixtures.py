@@ -11,7 +11,10 @@ from ._options import CHECKS, mock_options, usage_error
 if TYPE_CHECKING:
     from aiointercept import aiointercept
 
-__all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", "check_server"]
+__all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", "check_server", "note_callback_errors"]
+
+# A check that fails says what is wrong: the code of a fixture says nothing.
+__tracebackhide__ = True
 
 # The fixtures run the checks themselves, at the end of a test.
 _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
@@ -19,7 +22,7 @@ _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
 
 @pytest.fixture(scope="session")
 def aiointercept_server() -> "Iterator[aiointercept]":
-    """A mock that runs for the whole session, in the default mode."""
+    """A mock that runs for the whole session, in the default mode; its type is `aiointercept.aiointercept`."""
     from aiointercept import aiointercept  # noqa: PLC0415
 
     with aiointercept(assert_all_called=False, assert_all_matched=False) as mock:
@@ -30,7 +33,10 @@ def aiointercept_server() -> "Iterator[aiointercept]":
 def aiointercept_mock(
     request: "pytest.FixtureRequest", aiointercept_server: "aiointercept"
 ) -> "Iterator[aiointercept]":
-    """The session's mock, in the default mode, for one test; it is cleared after the test."""
+    """The session's mock, in the default mode, for one test; it is cleared after the test.
+
+    Its type is `aiointercept.aiointercept`: `def test_users(aiointercept_mock: aiointercept)`.
+    """
     options = mock_options(request.node)
     if options.keys() - set(CHECKS):
         # The marker has options that the session's mock does not have.
@@ -48,7 +54,10 @@ def aiointercept_mock(
 
 @pytest.fixture
 def aiointercept_external(request: "pytest.FixtureRequest") -> "Iterator[aiointercept]":
-    """A mock for one test to which every aiohttp client in the process is redirected."""
+    """A mock for one test to which every aiohttp client in the process is redirected.
+
+    Its type is `aiointercept.aiointercept`: `def test_users(aiointercept_external: aiointercept)`.
+    """
     yield from _own_mock(request.node, {"mock_external_urls": True, **mock_options(request.node)})
 
 
@@ -59,6 +68,17 @@ def check_server(item: "pytest.Item") -> None:
     if server is not None and "aiointercept_mock" not in fixtures:
         raises = mock_options(item)["raise_callback_errors"]
         item.addfinalizer(lambda: server.check(**{**_NO_CHECKS, "raise_callback_errors": raises}))
+
+
+def note_callback_errors(item: "pytest.Item", exc: BaseException) -> None:
+    """Tell the callback errors of a failed test in notes on its exception, instead of a second error at teardown."""
+    server = getattr(item, "funcargs", {}).get("aiointercept_server")
+    mocks = usage_of(item).used_fixtures()
+    if server is not None and server not in mocks:
+        mocks.append(server)
+    if mocks and mock_options(item)["raise_callback_errors"]:
+        for mock in mocks:
+            mock._note_callback_errors(exc)
 
 
 def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointercept]":

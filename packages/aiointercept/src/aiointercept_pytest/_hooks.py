@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._fixtures import check_server
+from ._fixtures import check_server, note_callback_errors
+from ._misuse import explain_arguments, warn_of_unused_marker
 from ._mock_usage import begin_usage, end_usage, usage_of
 from ._options import CHECKS, MARKER
 from ._pytest_run import PYTEST_RUN
@@ -22,6 +23,7 @@ __all__ = [
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_setup",
+    "pytest_runtest_teardown",
     "pytest_unconfigure",
 ]
 
@@ -76,24 +78,43 @@ def pytest_runtest_call(item: "pytest.Item") -> None:
     check_server(item)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: "pytest.Item") -> None:
+    """Warn of a marker without effect; where warnings are errors, this is an error of the test."""
+    warn_of_unused_marker(item)
+
+
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: "pytest.Item") -> Generator[None, "Result[pytest.TestReport]", None]:
+def pytest_runtest_makereport(
+    item: "pytest.Item", call: "pytest.CallInfo[None]"
+) -> Generator[None, "Result[pytest.TestReport]", None]:
     """Add a section to the report of a failed test: the requests that its mocks received."""
+    usage = usage_of(item)
+    if call.when == "call" and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+        note_callback_errors(item, call.excinfo.value)
     outcome = yield
     if outcome.excinfo is not None:
         return
     report = outcome.get_result()
-    usage = usage_of(item)
     # One section for each test, with the mocks as they were when the test failed.
     if report.failed and (report.when != "teardown" or not usage.failed):
         # Imported only for failed tests.
         from ._report import describe  # noqa: PLC0415
 
-        _add_section(report, describe(usage.snapshots()))
+        _add_section(report, explain_arguments(item, call.excinfo))
+        _add_section(report, describe(usage.snapshots(), _shown(item, report)))
+    usage.called = usage.called or (report.when == "call" and not report.skipped)
     usage.failed = usage.failed or report.failed
     usage.passed = usage.passed or (report.when == "call" and report.passed)
     if report.when == "teardown":
         end_usage(item)
+
+
+def _shown(item: "pytest.Item", report: "pytest.TestReport") -> str:
+    """Return what pytest itself shows of a failed test: the exception and the captured log."""
+    is_log_shown = item.config.getoption("showcapture", "all") in ("all", "log")
+    sections = [text for name, text in report.sections if is_log_shown and "log" in name]
+    return "\n".join([report.longreprtext, *sections])
 
 
 def _add_section(report: Any, text: str) -> None:

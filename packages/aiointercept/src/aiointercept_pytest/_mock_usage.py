@@ -30,6 +30,7 @@ class MockUsage:
     """
 
     def __init__(self, earlier: "Sequence[ReportedMock]" = ()) -> None:
+        self.called = False
         self.passed = False
         self.failed = False
         self._baselines = {id(mock): _Baseline(mock) for mock in earlier}
@@ -39,6 +40,10 @@ class MockUsage:
     def use(self, mock: "ReportedMock") -> None:
         """Note that the test got `mock` from a fixture."""
         self._used[id(mock)] = mock
+
+    def used_fixtures(self) -> list[Any]:
+        """Return the mocks that the test got from fixtures."""
+        return list(self._used.values())
 
     def keep_snapshot(self, mock: "ReportedMock") -> None:
         """Keep a snapshot of `mock`, which is about to be cleared."""

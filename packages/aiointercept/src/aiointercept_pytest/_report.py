@@ -18,23 +18,26 @@ _MAX_URL_COLUMN = 60
 _MAX_WIDTH = 400
 
 
-def describe(snapshots: Sequence[MockSnapshot]) -> str:
-    """Return the text for `snapshots`, empty if there are none; its length is bounded."""
+def describe(snapshots: Sequence[MockSnapshot], shown: str = "") -> str:
+    """Return the text for `snapshots`, empty if there are none; its length is bounded.
+
+    What the rest of the report, `shown`, says already of an unmatched request is not repeated.
+    """
     # A mock without requests and routes is shown only if there is no other.
     snapshots = [one for one in snapshots if one.records or one.routes] or snapshots
-    parts = [_describe_mock(snapshot) for snapshot in snapshots[-_MAX_MOCKS:]]
+    parts = [_describe_mock(snapshot, shown) for snapshot in snapshots[-_MAX_MOCKS:]]
     if len(snapshots) > _MAX_MOCKS:
         parts.insert(0, "(earlier mocks are left out)")
     return "\n\n".join(parts)
 
 
-def _describe_mock(snapshot: MockSnapshot) -> str:
+def _describe_mock(snapshot: MockSnapshot, shown: str) -> str:
     count = len(snapshot.records)
     lines = [f"{snapshot.name} received {count} request{'' if count == 1 else 's'}"]
     if count > _MAX_LINES:
         lines.append(f"  ({count - _MAX_LINES} earlier requests are left out)")
     records = snapshot.records[-_MAX_LINES:]
-    for record, line in zip(records, _table([_row(record) for record in records]), strict=True):
+    for record, line in zip(records, _table([_row(record, shown) for record in records]), strict=True):
         lines += [line, *_conversation(record)]
     unused = [route for route in snapshot.routes if not route.call_count]
     if unused:
@@ -45,12 +48,12 @@ def _describe_mock(snapshot: MockSnapshot) -> str:
     return "\n".join(lines)
 
 
-def _row(record: "Record[Any]") -> tuple[str, str, str, str, str]:
+def _row(record: "Record[Any]", shown: str) -> tuple[str, str, str, str, str]:
     method, url = record.key
     # There is no time before the reply was chosen: the client left, or still waits.
     took = "-" if record.seconds is None else f"{record.seconds * 1000:.2f} ms"
     status = record.status or ("-" if record.seconds is None else "closed")
-    return method, str(url), str(status), took, "matched" if record.route is not None else _why_not(record)
+    return method, str(url), str(status), took, _outcome(record, shown)
 
 
 def _conversation(record: "Record[Any]") -> list[str]:
@@ -63,7 +66,11 @@ def _conversation(record: "Record[Any]") -> list[str]:
     return lines
 
 
-def _why_not(record: "Record[Any]") -> str:
+def _outcome(record: "Record[Any]", shown: str) -> str:
+    if record.route is not None:
+        return "matched"
+    if record.explanation and record.explanation in shown:
+        return "not matched, for the reason above"
     # The line has named the request already.
     request = " ".join(map(str, record.key))
     why = (record.explanation or "").removeprefix(f"no route matches {request}")

@@ -20,6 +20,9 @@ from ._routing import AioresponsesRouting
 
 __all__ = ["aioresponses"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _RULES = RegistryRules(
@@ -265,7 +268,7 @@ class aioresponses:
     def _name(self) -> str:
         return type(self).__name__
 
-    def _for_one_call(self) -> "aioresponses":
+    def _for_one_call(self, function: Callable[..., Any]) -> "aioresponses":
         if self._running is None:
             self.requests = CallLog()
             return self

@@ -15,6 +15,9 @@ from aiointercept_dns import OutgoingRequest
 
 __all__ = ["CallLog", "PendingCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class RequestCall(NamedTuple):
     """One call of a session: the arguments after method and URL, as the caller passed them."""

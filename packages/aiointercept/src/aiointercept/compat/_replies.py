@@ -26,6 +26,9 @@ from ._calls import PendingCall, normalize_url
 
 __all__ = ["AioresponsesReplies", "ReplyOverrides"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyOverrides:
@@ -81,7 +84,7 @@ class AioresponsesReplies:
         return reply
 
     def reply_to_error(
-        self, error: BaseException, request: AiointerceptRequest, client_request: OutgoingRequest | None
+        self, error: BaseException, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
         """Have `error` raised at the caller."""
         return _raise_at_caller(error, client_request)

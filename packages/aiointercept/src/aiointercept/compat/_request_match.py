@@ -20,6 +20,9 @@ from ._calls import normalize_url
 
 __all__ = ["RequestMatch"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class RequestMatch:
     """The reply to requests for `url`, as `add` takes it; `repeat` has no effect. The mock does not use this class."""

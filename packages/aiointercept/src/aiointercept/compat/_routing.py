@@ -16,6 +16,9 @@ from ._replies import ReplyOverrides
 
 __all__ = ["AioresponsesRouting", "Recorder"]
 
+# pytest shows the user's own line as the last one.
+__tracebackhide__ = True
+
 
 class Recorder(Protocol):
     """The `aioresponses` object, whose attributes a test may change while it is started."""

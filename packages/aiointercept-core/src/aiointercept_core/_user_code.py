@@ -1,0 +1,82 @@
+"""Users' code in a stack of calls: which frames are theirs, and what to say of an error that their function raised."""
+
+import os
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+
+from ._format import describe_error
+
+__all__ = ["blame", "caller", "describe_blamed", "has_user_frames", "hide_own_frames", "place_of"]
+
+_OWN_PACKAGES = frozenset({"aiointercept", "aiointercept_core", "aiointercept_dns", "aiointercept_server"})
+
+# Asked for once: later it might be a blocking call in an event loop.
+_FOLDER = os.path.join(os.getcwd(), "")
+
+
+def caller(frame: FrameType | None) -> tuple[FrameType | None, int]:
+    """Return the first frame of a user's code from `frame` outwards, and how many frames are left out."""
+    skipped = 0
+    while frame is not None and _is_own(frame):
+        frame, skipped = frame.f_back, skipped + 1
+    return frame, skipped
+
+
+def has_user_frames(error: BaseException) -> bool:
+    """Return whether a user's function was running when `error` was raised."""
+    return any(True for _ in _user_entries(error))
+
+
+def hide_own_frames(error: BaseException) -> BaseException:
+    """Leave only users' frames in the traceback of `error` and its causes, and return it.
+
+    An error with none of them keeps its traceback, which is all that is known of it.
+    """
+    seen: set[int] = set()
+    chained: BaseException | None = error
+    while chained is not None and id(chained) not in seen:
+        seen.add(id(chained))
+        if entries := list(_user_entries(chained)):
+            traceback: TracebackType | None = None
+            for entry in reversed(entries):
+                traceback = TracebackType(traceback, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+            chained.__traceback__ = traceback
+        chained = chained.__cause__ or chained.__context__
+    return error
+
+
+def blame(error: BaseException, kind: str, function: object = None) -> tuple[str, str]:
+    """Return which function raised `error`, as `your callback answer()`, and where, as `file:line`.
+
+    `kind` says what `function` is registered as; a function that it has called or returned is a `function`. Both texts
+    are empty if no user's function was running.
+    """
+    entry = next(_user_entries(error), None)
+    if entry is None:
+        return "", ""
+    name = entry.tb_frame.f_code.co_name
+    if function is not None and getattr(function, "__name__", None) != name:
+        kind = "function"
+    return f"your {kind} {name}()", place_of(entry.tb_frame.f_code.co_filename, entry.tb_lineno)
+
+
+def describe_blamed(error: BaseException, who: str) -> str:
+    """Return a sentence on an error that `who`, a text of `blame`, has raised."""
+    return f"{who} raised {describe_error(error)}" if who else describe_error(error)
+
+
+def place_of(path: str, line: int) -> str:
+    """Return `file:line`, with a path relative to the working directory if the file is in it."""
+    return f"{path.removeprefix(_FOLDER)}:{line}"
+
+
+def _user_entries(error: BaseException) -> Iterator[TracebackType]:
+    entry = error.__traceback__
+    while entry is not None:
+        if not _is_own(entry.tb_frame):
+            yield entry
+        entry = entry.tb_next
+
+
+def _is_own(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _OWN_PACKAGES
