@@ -218,10 +218,13 @@ async def test_a_task_that_still_sends_when_the_client_has_left_is_no_error(also
                 await asyncio.sleep(0.001)
 
         async def receive():
-            async for _ in ws:
-                pass
-            if also_fails:
-                raise LookupError
+            try:
+                async for _ in ws:
+                    pass
+            finally:
+                # Whichever of the two tasks ends first.
+                if also_fails:
+                    raise LookupError
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(send())
