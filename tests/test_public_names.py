@@ -92,7 +92,10 @@ def test_the_names_that_users_import():
         "AiointerceptRequest",
         "AiointerceptWarning",
         "CallbackResult",
+        "Fault",
         "Route",
+        "ServerSentEvent",
+        "ServerWebSocket",
         "aiointercept",
     ]
     assert aiointercept.CallbackResult is aiointercept.compat.CallbackResult is aiointercept_core.CallbackResult

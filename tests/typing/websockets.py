@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import assert_type
+from typing import Any, assert_type
 
 from aiohttp import WSMessage
 

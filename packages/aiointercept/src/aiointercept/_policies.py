@@ -214,6 +214,6 @@ def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
 
 def check_unmatched_status(status: int | None) -> int | None:
     """Return `status`; raise `ValueError` if it is none that a reply may have."""
-    if status is None or 200 <= status <= 599:
+    if status is None or status in range(200, 600):
         return status
     raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")

@@ -217,7 +217,7 @@ async def converse(
     except asyncio.CancelledError:
         # The mock is stopped. An error that the handler has raised before is not lost: it may be on its way to this
         # loop, or messages wait for a client that does not read.
-        if error is None:
+        if error is None or handed._ended_because_client_left(error):
             raise
     finally:
         # Not awaited, for the same reason.
