@@ -1,10 +1,10 @@
 """Act before one line of a package's code: an interrupt, a collection or a fork at each point of it."""
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from types import FrameType, ModuleType
 
-__all__ = ["LineCounter"]
+__all__ = ["LineCounter", "at_each_line", "interrupt"]
 
 
 class LineCounter:
@@ -40,3 +40,24 @@ class LineCounter:
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(self._previous)
+
+
+def at_each_line(package: ModuleType, run: Callable[[], object], action: Callable[[], None]) -> Iterator[LineCounter]:
+    """Call `run` with `action` before the first line of `package`, before the second, and so on; yield after each."""
+    for line in range(1, 1000):
+        counter = LineCounter(package, line, action)
+        try:
+            with counter:
+                run()
+        except (KeyboardInterrupt, RuntimeError):
+            assert counter.reached
+        if not counter.reached:
+            assert line > 10
+            return
+        yield counter
+    raise AssertionError("the run does not end")
+
+
+def interrupt() -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt

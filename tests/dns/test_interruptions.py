@@ -7,12 +7,12 @@ import signal
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import aiohttp
 import pytest
 from aiohttp import BaseConnector, ClientSession, TCPConnector
-from line_counter import LineCounter
+from line_counter import at_each_line, interrupt
 from support import fetch
 
 import aiointercept_dns
@@ -28,22 +28,6 @@ def _no_patch_is_left():
     before = snapshot()
     yield before
     assert snapshot() == before
-
-
-def at_each_line(run: Callable[[], object], action: Callable[[], None]) -> Iterator[LineCounter]:
-    """Run `run` with `action` before its first line, before its second, and so on; yield after each."""
-    for line in range(1, 1000):
-        counter = LineCounter(aiointercept_dns, line, action)
-        try:
-            with counter:
-                run()
-        except (KeyboardInterrupt, RuntimeError):
-            assert counter.reached
-        if not counter.reached:
-            assert line > 10
-            return
-        yield counter
-    raise AssertionError("the run does not end")
 
 
 def in_a_thread(work: Callable[[], object]) -> None:
@@ -62,10 +46,6 @@ def in_a_thread(work: Callable[[], object]) -> None:
     assert not thread.is_alive(), "it waits for ever"
     if errors:
         raise errors[0]
-
-
-def interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 class Asking(Redirection):
@@ -101,7 +81,7 @@ def test_an_interrupt_leaves_nothing_behind_that_a_later_stop_does_not_remove(be
 
     if method == "stop":
         redirection.start()
-    for _ in at_each_line(run, interrupt):
+    for _ in at_each_line(aiointercept_dns, run, interrupt):
         if with_another:
             in_a_thread(lambda: (other.start(), other.stop()))
         redirection.stop()
@@ -130,7 +110,7 @@ def test_an_interrupt_leaves_nothing_behind_that_collection_does_not_remove(befo
             kept[0].start()
 
     renew()
-    for _ in at_each_line(run, interrupt):
+    for _ in at_each_line(aiointercept_dns, run, interrupt):
         kept.clear()
         assert snapshot() == before
         in_a_thread(start_and_stop)
@@ -150,7 +130,7 @@ def test_a_redirection_may_start_or_stop_in_the_middle_of_another_as_in_a_collec
     def work() -> None:
         main.prepare(method)
         collected.prepare(nested)
-        for _ in at_each_line(getattr(main, method), getattr(collected, nested)):
+        for _ in at_each_line(aiointercept_dns, getattr(main, method), getattr(collected, nested)):
             if alone:
                 assert (snapshot() != before) == bool(expected)
             else:
@@ -203,7 +183,7 @@ def test_a_child_that_is_forked_in_the_middle_of_a_change_can_start_and_stop(met
 
     if method == "stop":
         redirection.start()
-    for _ in at_each_line(run, fork_in_another_thread):
+    for _ in at_each_line(aiointercept_dns, run, fork_in_another_thread):
         assert exit_codes.pop() == 0
         if method == "start":
             redirection.stop()
@@ -255,7 +235,7 @@ def test_of_two_starts_at_once_one_succeeds(before):
         else:
             results.append("started")
 
-    for _ in at_each_line(start, start):
+    for _ in at_each_line(aiointercept_dns, start, start):
         assert sorted(result[:31] for result in results) == ["started", "the redirection is already activ"[:31]]
         assert snapshot() != before
         redirection.stop()

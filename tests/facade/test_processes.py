@@ -195,6 +195,33 @@ with m:
     assert m.routes == []
 """
 
+# The server's thread lives on when the mock and the context in which it was started are gone.
+STARTED_IN_A_CONTEXT = """
+import contextvars, gc, threading, urllib.request, weakref
+from aiointercept import CallbackResult, aiointercept
+
+class Value: pass
+
+def callback(url, **kwargs):
+    threads.append(threading.current_thread().name)
+    return CallbackResult()
+
+def use():
+    value = Value()
+    variable.set(value)
+    with aiointercept() as m:
+        m.get(m.server_url, callback=callback)
+        urllib.request.urlopen(m.server_url).close()
+    return weakref.ref(value)
+
+variable, threads = contextvars.ContextVar("variable"), []
+value = contextvars.Context().run(use)
+gc.collect()
+assert threads == ["aiointercept-callbacks"]
+assert "aiointercept-server" in [thread.name for thread in threading.enumerate()]
+assert value() is None
+"""
+
 
 def run(*command, **options):
     done = subprocess.run(
@@ -210,6 +237,11 @@ def test_nothing_warns_in_development_mode_with_every_warning_an_error():
     assert "Warning" not in done.stderr
     assert "never retrieved" not in done.stderr
     assert "ignored" not in done.stderr
+
+
+def test_no_thread_keeps_the_context_in_which_it_was_started():
+    # The default of free-threaded builds since Python 3.14, without effect before.
+    assert run("-X", "thread_inherit_context=1", "-c", STARTED_IN_A_CONTEXT).stderr == ""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

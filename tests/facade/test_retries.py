@@ -119,21 +119,35 @@ async def cancelled_body():
     yield b"never"
 
 
-# A body by `server_url` is left out: its request is a stream that fails, which aiohttp's retry does not show.
+@MODES
 @pytest.mark.parametrize(
-    ("external", "options"),
-    [
-        (False, {"callback": cancelled_callback}),
-        (True, {"callback": cancelled_callback}),
-        (True, {"body": cancelled_body}),
-    ],
-    ids=["callback, server_url", "callback, redirected", "body, redirected"],
+    "options", [{"callback": cancelled_callback}, {"body": cancelled_body}], ids=["callback", "body"]
 )
 async def test_a_cancelled_function_of_the_user_is_one_request(external, options):
     async with aiointercept(external) as m, ClientSession() as session:
         route = m.get(url_of(m, external), repeat=5, **options)
         assert await status_of(session, url_of(m, external)) == 0
         assert (route.call_count, m.call_count) == (1, 1)
+
+
+async def test_a_body_that_is_cancelled_after_the_head_was_sent_has_no_retry():
+    async def chunks():
+        await head_has_arrived.wait()
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+        yield b"never"
+
+    async with aiointercept() as m, ClientSession() as session:
+        url = m.server_url
+        m.get(url, body=chunks)
+        m.get(url)
+        head_has_arrived = asyncio.Event()
+        async with session.get(url) as response:
+            head_has_arrived.set()
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+        assert await status_of(session, url) == 200
+        assert m.call_count == 2
 
 
 # A redirected request is known by its call.

@@ -78,7 +78,8 @@ class Redirection:
             self._active.remove(active)
 
     def __del__(self) -> None:
-        if self._active:
+        # Without the list, the constructor was interrupted.
+        if vars(self).get("_active"):
             self.stop()
             unstopped = "a Redirection was collected before it was stopped: use a with block, or call stop()"
             warnings.warn(unstopped, ResourceWarning, stacklevel=2, source=self)

@@ -40,9 +40,8 @@ class Listener:
         self._on_closed: list[Callable[[], object]] = []
         self._is_closing = self._is_closed = False
         self._closing: asyncio.Task[None] | None = None
-        with SERVER_THREAD.lock:
-            SERVER_THREAD.listeners.add(self)
         try:
+            SERVER_THREAD.listeners.add(self)
             for scheme in ("http", "https") if https else ("http",):
                 self.address(scheme)
         except BaseException:
@@ -62,12 +61,11 @@ class Listener:
         """
         key = scheme, socket.AF_INET6 if family == socket.AF_INET6 else socket.AF_INET
         address = self._addresses.get(key)
-        return self._open(*key) if address is None else address
+        return SERVER_THREAD.call_unforked(self._open, *key) if address is None else address
 
     def addresses(self) -> list[tuple[str, int]]:
         """Return host and port of all ports that are open."""
-        with SERVER_THREAD.lock:
-            return [port.address for port in self._ports]
+        return [port.address for port in self._ports]
 
     def close(self) -> "concurrent.futures.Future[None]":
         """Close all sockets and abort all connections; the future is done when none is left.
@@ -85,41 +83,44 @@ class Listener:
 
         `cleanup` is awaited before that, on the server's loop, if this is the first call that closes.
         """
-        with SERVER_THREAD.lock:
-            is_first, self._is_closing = not self._is_closing, True
-            is_closed = self._is_closed
-            if not is_closed:
-                self._on_closed.append(on_closed)
-        if is_closed:
+        # If this is interrupted, closing begins at the next call.
+        self._is_closing = True
+        if self._is_closed:
             on_closed()
-        elif not SERVER_THREAD.is_running(self._loop):
+            return
+        self._on_closed.append(on_closed)
+        if SERVER_THREAD.is_running(self._loop):
+            self._loop.call_soon_threadsafe(self._start_closing, cleanup)
+        else:
             # The interpreter ends, or this is a forked child, also of a parent that was closing the listener.
             for port in self._ports:
                 port.close_socket()
             self._finish_closing()
-        elif is_first:
-            self._loop.call_soon_threadsafe(self._start_closing, cleanup)
 
     def _open(self, scheme: str, family: socket.AddressFamily) -> tuple[str, int]:
-        with SERVER_THREAD.lock:
-            if (address := self._addresses.get((scheme, family))) is not None:
-                return address
-            if self._answer is None or self._is_closing:
-                raise OSError(f"the mock is stopped: it cannot open a port for {scheme} origins")
-            if not SERVER_THREAD.is_running(self._loop):
-                raise OSError(
-                    f"the mock was started in the parent process: it cannot open a port for {scheme} origins in this "
-                    "forked child; start another mock here"
-                )
-            port = Port(self._answer, scheme, family, self._loop)
-            self._ports.append(port)
-            self._addresses[scheme, family] = port.address
-            # In a new context: all connections would keep that of the caller.
-            self._loop.call_soon_threadsafe(port.accept_connections, context=contextvars.Context())
-            return port.address
+        """Open a port, unless another thread has; called by one thread at a time."""
+        if (address := self._addresses.get((scheme, family))) is not None:
+            return address
+        if self._answer is None or self._is_closing:
+            raise OSError(f"the mock is stopped: it cannot open a port for {scheme} origins")
+        if not SERVER_THREAD.is_running(self._loop):
+            raise OSError(
+                f"the mock was started in the parent process: it cannot open a port for {scheme} origins in this "
+                "forked child; start another mock here"
+            )
+        # In one step, so that an interrupt leaves no port that `close` does not know.
+        self._ports.append(port := Port(self._answer, scheme, family, self._loop))
+        # In a new context: all connections would keep that of the caller.
+        self._loop.call_soon_threadsafe(port.accept_connections, context=contextvars.Context())
+        # Last, because a port whose address is known must accept connections.
+        self._addresses[scheme, family] = port.address
+        return port.address
 
     def _start_closing(self, cleanup: Callable[[], Awaitable[None]] | None) -> None:
-        self._closing = self._loop.create_task(self._close(cleanup))
+        if self._is_closed:
+            self._finish_closing()
+        elif self._closing is None:
+            self._closing = self._loop.create_task(self._close(cleanup))
 
     async def _close(self, cleanup: Callable[[], Awaitable[None]] | None) -> None:
         try:
@@ -142,12 +143,10 @@ class Listener:
         self._answer = None
         self._ports = []
         self._closing = None
-        with SERVER_THREAD.lock:
-            SERVER_THREAD.listeners.discard(self)
-            self._is_closed = True
-            on_closed, self._on_closed = self._on_closed, []
-        for call in on_closed:
-            call()
+        self._is_closed = True
+        SERVER_THREAD.listeners.discard(self)
+        while self._on_closed:
+            self._on_closed.pop(0)()
 
 
 def is_served_here(port: int) -> bool:
@@ -155,5 +154,5 @@ def is_served_here(port: int) -> bool:
 
     May be called from any thread. In a forked child, the listeners of its parent do not count.
     """
-    with SERVER_THREAD.lock:
-        return any(port == served for listener in SERVER_THREAD.listeners for _, served in listener.addresses())
+    listeners = list(SERVER_THREAD.listeners)
+    return any(port == served for listener in listeners for _, served in listener.addresses())

@@ -44,13 +44,14 @@ class Port:
             self._socket.bind((_LOOPBACK[family], 0))
             self._socket.listen(_BACKLOG)
             self._socket.setblocking(False)
+            host, port = self._socket.getsockname()[:2]
+            self.address: tuple[str, int] = host, port
+            # The loop is given the number: of a socket it takes a representation each time, which asks the kernel
+            # twice.
+            self._descriptor = self._socket.fileno()
         except BaseException:
             self._socket.close()
             raise
-        host, port = self._socket.getsockname()[:2]
-        self.address: tuple[str, int] = host, port
-        # The loop is given the number: of a socket it takes a representation each time, which asks the kernel twice.
-        self._descriptor = self._socket.fileno()
 
     @property
     def is_busy(self) -> bool:

@@ -6,15 +6,16 @@ not retry (its next identical call within a second is taken for the retry).
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 from weakref import WeakSet
 
 from aiohttp import hdrs
 
-from aiointercept_core import CloseConnection, Reply
+from aiointercept_core import CloseConnection, Reply, Stream
 
+from ._chunks import close_iterable
 from ._handler import Answer
 from ._protocol import Connection
 from ._request import AiointerceptRequest
@@ -43,6 +44,8 @@ def ignore_retries(answer: Answer) -> Answer:
         reply = await answer(request)
         if isinstance(reply, CloseConnection):
             closes.add(request)
+        elif isinstance(reply, Stream):
+            return reply._replace(body=closes.watch(request, reply.body))
         return reply
 
     return answer_first_attempt
@@ -79,6 +82,19 @@ class _Closes:
         close = _Close(_target(request), WeakSet(connection.server.unused_connections()))
         close.timer = asyncio.get_running_loop().call_later(_RETRY_WINDOW, self._forget, close)
         self._by_target.setdefault(close.target, []).append(close)
+
+    async def watch(self, request: AiointerceptRequest, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the chunks of `body`; if it is cancelled before anything is sent, the connection is closed."""
+        try:
+            async for chunk in body:
+                yield chunk
+        except asyncio.CancelledError:
+            # aiohttp does not retry a request whose response has begun.
+            if not request.writer.output_size:
+                self.add(request)
+            raise
+        finally:
+            await close_iterable(body)
 
     def pop_retried(self, request: AiointerceptRequest) -> bool:
         """Tell whether `request` is the retry of one that was closed; each close has one retry."""

@@ -7,15 +7,19 @@ running loop costs a fraction of starting a thread.
 import asyncio
 import atexit
 import concurrent.futures
+import contextvars
 import os
+import sys
 import threading
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
 from ._clock import server_loop
 from ._inherited import replace_sockets
 
 __all__ = ["SERVER_THREAD", "ServerThread"]
+
+T = TypeVar("T")
 
 _EXIT_TIMEOUT = 2.0
 
@@ -33,34 +37,46 @@ class Closable(Protocol):
 class ServerThread:
     """A daemon thread that runs one event loop, started when the loop is first asked for.
 
-    `listeners` are those that are open; each adds and removes itself. Whoever changes or iterates over it, or opens a
-    port, holds `lock`: a process does not fork meanwhile, and so a child knows all ports. A mock may be collected, and
-    closed, while the lock is held, so a thread may take it again.
+    `listeners` are those that are open; each adds and removes itself, and who iterates over them uses a copy. Ports are
+    opened by functions that `call_unforked` calls.
     """
 
     def __init__(self) -> None:
         self.listeners: set[Closable] = set()
-        self.lock = threading.RLock()
+        # Reentrant, because a mock may be collected, and closed, while its thread holds the lock.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the running loop, from any thread; raises what the system says if no thread can be started."""
-        with self.lock:
-            if self._loop is None:
-                loop = server_loop()
-                thread = threading.Thread(target=_run, args=(loop,), name="aiointercept-server", daemon=True)
-                try:
-                    thread.start()
-                except Exception:
-                    loop.close()
-                    raise
-                except BaseException:
-                    # Interrupted while it waited for the thread, which ends as soon as it has started.
-                    loop.call_soon_threadsafe(loop.stop)
-                    raise
+        return self.call_unforked(self._started_loop)
+
+    def call_unforked(self, function: Callable[..., T], *args: Any) -> T:
+        """Return what `function` returns, which no other thread calls meanwhile.
+
+        Nor does the process fork meanwhile, so a child knows every port that is open.
+        """
+        # On one line: an interrupt before a line that only leaves the block would keep the lock locked.
+        with self._lock: return function(*args)  # fmt: skip # noqa: E701
+
+    def _started_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            # The loop keeps the context in which it is made, and from Python 3.14 on the thread may inherit one.
+            loop = contextvars.Context().run(server_loop)
+            new: dict[str, Any] = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
+            try:
+                thread = threading.Thread(target=_run, args=(loop,), name="aiointercept-server", daemon=True, **new)
+                thread.start()
                 self._loop, self._thread = loop, thread
-            return self._loop
+            except Exception:
+                loop.close()
+                raise
+            except BaseException:
+                # Interrupted, perhaps while it waited for the thread: that ends as soon as it has started.
+                loop.call_soon_threadsafe(loop.stop)
+                raise
+        return self._loop
 
     def is_running(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Tell whether `loop` runs on this thread: not after the thread ended, nor in a forked child."""
@@ -69,21 +85,18 @@ class ServerThread:
     def stop(self) -> None:
         """Close all listeners, end the thread and close its loop; the next `loop()` starts another thread."""
         # Also those that are being closed: a mock may have been stopped just before the interpreter ends.
-        with self.lock:
-            listeners = list(self.listeners)
-        concurrent.futures.wait([listener.close() for listener in listeners], _EXIT_TIMEOUT)
-        with self.lock:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
+        concurrent.futures.wait([listener.close() for listener in list(self.listeners)], _EXIT_TIMEOUT)
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(_EXIT_TIMEOUT)
 
     def _before_fork(self) -> None:
-        self.lock.acquire()
+        self._lock.acquire()
 
     def _after_fork_in_parent(self) -> None:
-        self.lock.release()
+        self._lock.release()
 
     def _after_fork_in_child(self) -> None:
         """Start anew: the thread does not exist in the child."""
@@ -92,7 +105,7 @@ class ServerThread:
         # The loop must not be freed: closing it here would unregister sockets of the parent's selector.
         _loops_of_parents.append(self._loop)
         self.listeners = set()
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self._loop = self._thread = None
 
 

@@ -3,8 +3,6 @@
 import copy
 import logging
 import re
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -103,10 +101,8 @@ class aiointercept(MethodShortcuts, CallAssertions[AiointerceptRequest]):
         )
 
     def __del__(self) -> None:
-        if self._running is not None and not sys.is_finalizing():
-            unstopped = f"{self!r} was collected before it was stopped: use a with block, or call stop()"
-            self._begin_stop()
-            warnings.warn(unstopped, ResourceWarning, stacklevel=2, source=self)
+        if self._running is not None:
+            self._running.close_collected(self)
 
     # Life cycle.
 

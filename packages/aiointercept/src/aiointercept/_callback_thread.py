@@ -1,8 +1,10 @@
 """The thread on which a mock runs the user's plain functions."""
 
 import asyncio
+import contextvars
 import functools
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +35,9 @@ class CallbackThread:
         if self._closed:
             raise CallbackCancelledError
         if self._thread is None:
-            thread = threading.Thread(target=self._work, name="aiointercept-callbacks", daemon=True)
+            # From Python 3.14 on a thread may inherit the context of its caller; each function runs in its own.
+            new: dict[str, Any] = {"context": contextvars.Context()} if sys.version_info >= (3, 14) else {}
+            thread = threading.Thread(target=self._work, name="aiointercept-callbacks", daemon=True, **new)
             thread.start()
             self._thread = thread
         loop = asyncio.get_running_loop()

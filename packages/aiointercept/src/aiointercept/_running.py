@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import functools
 import logging
+import sys
 import time
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from aiohttp import ServerDisconnectedError
@@ -98,6 +100,14 @@ class RunningMock:
         cleanup = self._upstream.close if self._upstream is not None else None
         self.closing = CloseHandle(self._listener, cleanup, self._release)
         self.is_closed = True
+
+    def close_collected(self, mock: object) -> None:
+        """Close this, and warn that `mock`, which is being collected, was not stopped."""
+        if sys.is_finalizing():
+            return
+        unstopped = f"{mock!r} was collected before it was stopped: use a with block, or call stop()"
+        self.close()
+        warnings.warn(unstopped, ResourceWarning, stacklevel=3, source=mock)
 
     def stop_redirecting(self) -> None:
         """Stop redirecting at once."""

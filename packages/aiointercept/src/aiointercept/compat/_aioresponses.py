@@ -36,6 +36,8 @@ class aioresponses:
 
     requests: dict[tuple[str, URL], list[RequestCall]]
 
+    _running: RunningMock | None = None
+
     def __init__(
         self, *, passthrough: Iterable[str] = (), passthrough_unmatched: bool = False, param: str | None = None
     ) -> None:
@@ -46,9 +48,13 @@ class aioresponses:
 
     def _begin(self) -> None:
         self.requests = CallLog()
-        self._running: RunningMock | None = None
+        self._running = None
         self._overrides: dict[Route, ReplyOverrides] = {}
         self._stopped: Awaitable[None] | None = None
+
+    def __del__(self) -> None:
+        if self._running is not None:
+            self._running.close_collected(self)
 
     def __enter__(self) -> Self:
         self.start()

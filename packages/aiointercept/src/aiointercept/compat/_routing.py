@@ -38,7 +38,8 @@ class AioresponsesRouting:
         overrides: Mapping[Route, ReplyOverrides],
     ) -> None:
         self._registry = registry
-        self._recorder = recorder
+        # Weak, so that a mock that nothing else refers to is collected, which stops it.
+        self._recorder = weakref.ref(recorder)
         self._passthrough = tuple(passthrough)
         self._overrides = overrides
         self._pending: weakref.WeakKeyDictionary[OutgoingRequest, PendingCall] = weakref.WeakKeyDictionary()
@@ -50,7 +51,8 @@ class AioresponsesRouting:
         call = self._pending.get(request)
         if call is not None and call.route is not None:
             return Destination.MOCK
-        if call is not None and self._recorder.passthrough_unmatched:
+        recorder = self._recorder()
+        if call is not None and recorder is not None and recorder.passthrough_unmatched:
             return Destination.UNDECIDED
         is_covered = self._registry.covers(normalize_url(request.url))
         return Destination.MOCK if is_covered else Destination.MOCK_AS_FALLBACK
@@ -75,11 +77,12 @@ class AioresponsesRouting:
         call = self.pending_call(client_request)
         if call is None:
             return
+        recorder = self._recorder()
         # Calls are made in many threads.
         with self._registry.lock:
-            if not call.is_recorded:
+            if recorder is not None and not call.is_recorded:
                 call.is_recorded = True
-                self._recorder.requests.setdefault(call.key, []).append(call.call)
+                recorder.requests.setdefault(call.key, []).append(call.call)
         if request is not None:
             call.attach_body(request.captured_body or b"")
 
