@@ -50,9 +50,9 @@ def test_the_first_example_runs_as_it_is_pasted(tmp_path):
 
     (tmp_path / "test_issues.py").write_text(block("python"), "utf-8")
     (tmp_path / "pytest.ini").write_text(block("ini"), "utf-8")
-    command, *shown = block("console").split("$ python ")[-1].splitlines()
+    command = block("console").splitlines()[-1].removeprefix("python ")
 
-    assert output_of(command, tmp_path) == without_time("\n".join(shown) + "\n")
+    assert output_of(command, tmp_path) == without_time(block("text"))
 
 
 def test_the_tutorial_runs_as_one_file(tmp_path):
