@@ -1,6 +1,8 @@
-"""A client that was not written for mocks, called with its remote API intercepted."""
+"""A client that was not written for mocks, its test, and what both of them see."""
 
 import asyncio
+import inspect
+import logging
 
 import aiohttp
 
@@ -8,14 +10,11 @@ from aiointercept import CallbackResult, aiointercept
 
 
 class WeatherClient:
-    """A small API client: its https URLs are hard-coded, and it makes its own session."""
-
     BASE = "https://api.weather.example/v2/"
 
     async def forecast(self, city: str) -> list[str]:
         async with aiohttp.ClientSession(self.BASE, headers={"Authorization": "Bearer secret"}) as session:
             response = await session.get("forecast", params={"city": city, "days": 2})
-            response.raise_for_status()
             return [day["summary"] for day in await response.json()]
 
     async def report(self, city: str, degrees: float) -> int:
@@ -25,31 +24,59 @@ class WeatherClient:
 
 
 def accept_report(url, *, json, **kwargs):
-    return CallbackResult(status=201, payload={"id": 7, "echo": json})
+    return CallbackResult(status=201, payload={"id": 7, "city": json["city"]})
 
 
-async def main() -> None:
+@aiointercept(mock_external_urls=True)
+async def test_weather(m):
+    forecast = f"{WeatherClient.BASE}forecast?city=Bern&days=2"
+    reports = f"{WeatherClient.BASE}reports"
+    m.get(forecast, payload=[{"summary": "sun"}, {"summary": "snow"}])
+    m.post(reports, callback=accept_report)
+
     client = WeatherClient()
-    async with aiointercept(mock_external_urls=True) as m:
-        m.get(
-            "https://api.weather.example/v2/forecast?city=Bern&days=2",
-            payload=[{"summary": "sun"}, {"summary": "snow"}],
-        )
-        m.post(f"{client.BASE}reports", callback=accept_report)
+    show("forecast() returned", await client.forecast("Bern"))
+    show("report() returned", await client.report("Bern", -1.5))
 
-        print("the client got: ", await client.forecast("Bern"))
-        print("the client got: ", await client.report("Bern", -1.5))
-        try:
-            await client.forecast("Basel")
-        except aiohttp.ClientConnectionError as error:
-            print("the client got: ", type(error).__name__, "-", error)
+    m.assert_any_call(forecast, headers={"Authorization": "Bearer secret"})
+    m.assert_called_with(reports, "POST", json={"city": "Bern", "degrees": -1.5})
+    for (method, url), request in m.ordered_requests:
+        show("the mock received", method, url, request.captured_body or "")
 
-        for (method, url), request in m.ordered_requests:
-            print("the server received: ", method, url)
-            print("    headers: ", dict(request.headers))
-            print("    body: ", request.captured_body)
-        m.assert_called_with(f"{client.BASE}reports", "POST", json={"city": "Bern", "degrees": -1.5})
+
+@aiointercept(mock_external_urls=True)
+async def test_unmatched_request(m):
+    m.get(f"{WeatherClient.BASE}forecast?city=Bern&days=2", payload=[])
+    try:
+        await WeatherClient().forecast("Basel")
+    except aiohttp.ClientConnectionError as error:
+        show("forecast() raised", type(error).__name__)
+        show("its text is", error)
+
+
+def show(what, *values):
+    print(f"    {what + ':':<22}", *values)
+
+
+def show_code(title, *functions):
+    print(f"\n{title}\n")
+    code = "\n".join(inspect.getsource(inspect.unwrap(function)) for function in functions)
+    print("".join(f"    | {line}".rstrip() + "\n" for line in code.splitlines()))
+
+
+def main() -> None:
+    # The explanation of an unmatched request is logged as well; here the exception shows it.
+    logging.getLogger("aiointercept").addHandler(logging.NullHandler())
+
+    show_code("1. A client. Its https URLs are hard-coded, and it knows nothing of a mock:", WeatherClient)
+    show_code("2. Its test:", accept_report, test_weather)
+    print("What the test prints:\n")
+    asyncio.run(test_weather())
+    show_code("3. A mistake, made on purpose: a request for which nothing is registered:", test_unmatched_request)
+    print("What the test prints:\n")
+    asyncio.run(test_unmatched_request())
+    print("\nThe demo succeeded: both tests passed, and no request left this machine.")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

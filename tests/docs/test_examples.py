@@ -24,9 +24,16 @@ def test_an_example(name):
             test()
 
 
-def test_the_demo_shows_both_sides():
-    shown = subprocess.run([sys.executable, EXAMPLES / "demo.py"], capture_output=True, text=True, check=True).stdout
+def test_the_demo_shows_the_code_and_what_it_prints():
+    command = [sys.executable, EXAMPLES / "demo.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    shown = done.stdout
 
-    assert "the client got:  ['sun', 'snow']" in shown
-    assert "the server received:  GET https://api.weather.example/v2/forecast?city=Bern&days=2" in shown
-    assert "'Authorization': 'Bearer secret'" in shown
+    assert done.stderr == ""
+    assert "| class WeatherClient:" in shown
+    assert "| async def test_weather(m):" in shown
+    assert "forecast() returned:   ['sun', 'snow']" in shown
+    assert "the mock received:     GET https://api.weather.example/v2/forecast?city=Bern&days=2" in shown
+    assert "made on purpose" in shown
+    assert shown.count("no route matches GET") == 1
+    assert shown.splitlines()[-1].startswith("The demo succeeded")
