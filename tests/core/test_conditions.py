@@ -292,3 +292,10 @@ def test_only_the_head_decides_before_the_body_has_arrived(registry):
     registry.post(URL, match_headers={"X-A": "1"}, match=lambda request: request.body == b"a")
     assert not registry.may_answer(make_request("POST", URL))
     assert registry.may_answer(make_request("POST", URL, headers={"X-A": "1"}))
+
+
+def test_a_list_is_no_header_value(registry):
+    with pytest.raises(
+        TypeError, match=r"^match_headers: got several values for 'X-A', \['1', '2'\]; pass a multidict"
+    ):
+        registry.get(URL, match_headers={"X-A": ["1", "2"]})

@@ -8,7 +8,7 @@ import pytest
 
 from aiointercept_core import MethodShortcuts, Registry, Route, RouteOptions
 
-SHORTCUTS = ["get", "post", "put", "patch", "delete", "head", "options"]
+SHORTCUTS = ["get", "post", "put", "patch", "delete", "head", "options", "any"]
 
 
 def options_of(function):
@@ -71,3 +71,11 @@ def test_shortcuts_are_for_any_class_with_add():
     for name in SHORTCUTS:
         getattr(Other(), name)("http://h.test/", status=404)
     assert calls == [(("http://h.test/",), {"method": name.upper(), "status": 404}) for name in SHORTCUTS]
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_a_shortcut_with_another_method_points_to_add(name):
+    with pytest.raises(
+        TypeError, match=rf"^{name}\(\) has a method already, got method='PURGE'; write add\(url, method='PURGE'\)$"
+    ):
+        getattr(Registry(), name)("http://h.test/", method="PURGE")

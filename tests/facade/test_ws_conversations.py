@@ -362,3 +362,17 @@ async def test_passthrough_hosts_keep_their_websockets():
         async with session.ws_connect(f"ws://api.example:{real.port}/") as client:
             assert await client.receive_str() == "real"
         assert m.call_count == 0
+
+
+@pytest.mark.parametrize("options", [{"code": 99999}, {"code": 999}, {"message": b"a" * 124}])
+async def test_a_close_that_no_frame_can_hold_is_refused(options):
+    async def handler(ws):
+        with pytest.raises(ValueError, match=r"^code must be from 1000 to 4999 and message at most 123 bytes, got "):
+            await ws.close(**options)
+        await ws.close(code=4000, message=b"a" * 123)
+
+    async with aiointercept() as m, aiohttp.ClientSession() as session:
+        m.ws(f"{m.server_url}/socket", handler)
+        async with session.ws_connect(f"{m.server_url}/socket") as socket:
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert socket.close_code == 4000

@@ -10,7 +10,8 @@ from ._faults import Fault
 from ._journal import Journal, Record, RequestLog
 from ._matchers import Difference, ExactURL, Matcher, URLPattern, build_matcher
 from ._matching import Matching
-from ._registry import Registry, RegistryRules
+from ._registration import RegistryRules
+from ._registry import Registry
 from ._replies import (
     Body,
     BodySource,

@@ -8,7 +8,7 @@ from ._faults import Fault
 from ._format import describe_value
 from ._headers import TOKEN
 
-__all__ = ["check_behaviour", "check_delay", "check_method", "check_repeat", "reject_positional", "reject_unknown"]
+__all__ = ["check_behaviour", "check_delay", "check_method", "check_repeat", "check_shortcut", "reject_unknown"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -51,17 +51,21 @@ def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> Non
         raise TypeError(f"unknown argument {name!r}; {hint}")
 
 
-def reject_positional(method: str, positional: tuple[object, ...]) -> None:
-    """Raise `TypeError` for positional arguments after the URL of a shortcut."""
+def check_shortcut(name: str, positional: tuple[object, ...], options: Mapping[str, object]) -> None:
+    """Raise `TypeError` for positional arguments after the URL of the shortcut `name`, and for another method."""
+    if "method" in options:
+        method = describe_value(options["method"])
+        raise TypeError(f"{name}() has a method already, got method={method}; write add(url, method={method})")
     if positional:
         given = positional[0]
         value = str(given) if isinstance(given, Fault) else describe_value(given)
         if isinstance(given, Fault) or _is_exception(given):
-            name = "fault"
+            argument = "fault"
         else:
-            name = "body" if isinstance(given, str | bytes) else "payload"
+            argument = "body" if isinstance(given, str | bytes) else "payload"
         raise TypeError(
-            f"{method}() takes only the URL by position, got {value} too; name the argument, for example {name}={value}"
+            f"{name}() takes only the URL by position, got {value} too; name the argument, for example "
+            f"{argument}={value}"
         )
 
 

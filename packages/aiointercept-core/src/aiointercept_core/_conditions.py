@@ -65,6 +65,11 @@ def build_conditions(
                     f"match_headers: header values are text, got {name!r}: {value!r}; "
                     "write the value as a str, or a pattern"
                 )
+            if isinstance(value, list):
+                raise TypeError(
+                    f"match_headers: got several values for {name!r}, {describe_value(value)}; "
+                    "pass a multidict with one value for each header"
+                )
         conditions.append(Headers(headers))
     if match_query is not None:
         conditions.append(Query(_mapping("match_query", match_query, "{'page': '2'}")))

@@ -3,14 +3,14 @@
 import json as json_module
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ._forms import parse_form
 
-__all__ = ["DETAILS", "PlainRequest", "Request", "header", "request_details"]
+__all__ = ["DETAILS", "PlainRequest", "R", "Request", "header", "request_details"]
 
 
 class Request(Protocol):
@@ -39,6 +39,14 @@ class PlainRequest:
     headers: Mapping[str, str] = field(default_factory=lambda: CIMultiDictProxy(CIMultiDict()))
     body: bytes | None = None
 
+
+# Without a type argument, the type of the requests is not checked.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", bound=Request, default=Any)
+else:
+    R = TypeVar("R")
 
 DETAILS = ("headers", "query", "json", "data", "method", "form", "request")
 

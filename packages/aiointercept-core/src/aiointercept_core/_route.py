@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias
+from typing import Any, Generic, TypeAlias
 
 from yarl import URL
 
@@ -12,22 +12,13 @@ from ._format import shorten
 from ._matchers import Difference, ExactURL, Matcher
 from ._replies import CallbackContext, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate
-from ._request import Request
+from ._request import R, Request
 
 __all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
 
-# Without a type argument, the type of the requests of a route is not checked.
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    R = TypeVar("R", bound=Request, default=Any)
-else:
-    from typing import TypeVar
-
-    R = TypeVar("R")
 
 ANY_METHOD = "ANY"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from yarl import URL, Query
 
-from ._arguments import reject_positional
+from ._arguments import check_shortcut
 from ._conditions import BodyPattern
 from ._faults import Fault
 from ._replies import BodySource, Callback
@@ -107,56 +107,56 @@ class MethodShortcuts(Generic[R]):
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to GET requests; see `add`."""
-        reject_positional("get", positional)
+        check_shortcut("get", positional, options)
         return self.add(url, method="GET", **options)
 
     def post(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to POST requests; see `add`."""
-        reject_positional("post", positional)
+        check_shortcut("post", positional, options)
         return self.add(url, method="POST", **options)
 
     def put(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to PUT requests; see `add`."""
-        reject_positional("put", positional)
+        check_shortcut("put", positional, options)
         return self.add(url, method="PUT", **options)
 
     def patch(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to PATCH requests; see `add`."""
-        reject_positional("patch", positional)
+        check_shortcut("patch", positional, options)
         return self.add(url, method="PATCH", **options)
 
     def delete(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to DELETE requests; see `add`."""
-        reject_positional("delete", positional)
+        check_shortcut("delete", positional, options)
         return self.add(url, method="DELETE", **options)
 
     def head(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to HEAD requests; see `add`."""
-        reject_positional("head", positional)
+        check_shortcut("head", positional, options)
         return self.add(url, method="HEAD", **options)
 
     def options(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to OPTIONS requests; see `add`."""
-        reject_positional("options", positional)
+        check_shortcut("options", positional, options)
         return self.add(url, method="OPTIONS", **options)
 
     def any(
         self, url: str | URL | re.Pattern[str], *positional: "Never", **options: "Unpack[RouteOptions]"
     ) -> Route[R]:
         """Register a reply to requests with any method; see `add`."""
-        reject_positional("any", positional)
+        check_shortcut("any", positional, options)
         return self.add(url, method="ANY", **options)
 
 

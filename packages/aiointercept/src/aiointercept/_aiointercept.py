@@ -3,22 +3,16 @@
 import copy
 import functools
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from yarl import URL, Query
+from yarl import URL
 
 from aiointercept_core import (
-    BodySource,
     CallAssertions,
-    Callback,
-    Events,
-    Fault,
     Journal,
-    MethodShortcuts,
     Registry,
-    Route,
 )
 from aiointercept_dns import Passthrough
 from aiointercept_server import AiointerceptRequest
@@ -36,14 +30,14 @@ from ._policies import (
     note_errors,
 )
 from ._pytest_bridge import ini_option, notify_started
+from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt
 from ._waiting import wait_for_requests
-from ._warnings import warn_if_let_out, warn_if_not_redirected, warn_user
-from ._websocket import ServerWebSocket
+from ._warnings import warn_if_let_out, warn_if_not_redirected
 
 if TYPE_CHECKING:
-    from typing import Never
+    pass
 
 __all__ = ["aiointercept"]
 
@@ -53,7 +47,7 @@ __tracebackhide__ = True
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[AiointerceptRequest]):
+class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     """A mock HTTP server on loopback that receives the requests which are meant for other services.
 
     By default no global state changes: send requests to `server_url`. With `mock_external_urls`, every aiohttp client
@@ -117,7 +111,7 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
         self._raise_callback_errors = _or_default(raise_callback_errors, ini_option("raise_callback_errors", True))
         self._assert_all_called = _or_default(assert_all_called, ini_option("assert_all_called", False))
         self._assert_all_matched = _or_default(assert_all_matched, ini_option("assert_all_matched", False))
-        self._registry: Registry[AiointerceptRequest] = Registry()
+        self._registry = Registry()
 
     def __repr__(self) -> str:
         return repr(self._running) if self._running is not None else self._last_repr
@@ -172,10 +166,6 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
             return StopResult()
         return StopResult(running.closing, lambda: self._raise_failures(running), must_be_awaited=True)
 
-    def clear(self) -> None:
-        """Forget all routes and recorded requests; the mock keeps running."""
-        self._registry.clear()
-
     def check(
         self,
         *,
@@ -194,17 +184,6 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
                 assert_all_called=assert_all_called,
                 assert_all_matched=assert_all_matched,
             )
-
-    def clear_requests(self) -> None:
-        """Forget the recorded requests and the number of calls; routes stay, and used replies do not come back."""
-        self._registry.clear_requests()
-
-    def remove(self, route: Route[AiointerceptRequest]) -> None:
-        """Have `route` answer no more requests.
-
-        What it answered stays recorded, and requests to its origin still reach the mock.
-        """
-        self._registry.remove(route)
 
     def assert_all_called(self) -> None:
         """Raise `AssertionError` if a route that is not optional was never used."""
@@ -261,139 +240,6 @@ class aiointercept(MethodShortcuts[AiointerceptRequest], CallAssertions[Aiointer
     def server_url(self) -> str:
         """The base URL of the mock, without a slash at its end; `RuntimeError` before the first start."""
         return "http://{}:{}".format(*self._address())
-
-    # Registering. The shortcuts `get`, `post` and the others call `add`.
-
-    def add(
-        self,
-        url: str | URL | re.Pattern[str],
-        method: str = "GET",
-        status: int | None = 200,
-        body: BodySource | None = b"",
-        json: Any = None,
-        payload: Any = None,
-        headers: Mapping[str, str] | None = None,
-        repeat: bool | int = False,
-        content_type: str | None = None,
-        callback: Callback | None = None,
-        reason: str | None = None,
-        exception: BaseException | type[BaseException] | bool | None = None,
-        *,
-        optional: bool = False,
-        params: Query = None,
-        match_headers: Mapping[str, Any] | None = None,
-        match_query: Mapping[str, Any] | None = None,
-        match_json: Any = None,
-        match_form: Mapping[str, Any] | None = None,
-        match_body: str | bytes | re.Pattern[str] | re.Pattern[bytes] | None = None,
-        match: Callable[[Any], object] | None = None,
-        fault: Fault | BaseException | type[BaseException] | None = None,
-        delay: float = 0.0,
-        sse: Events | None = None,
-        **unknown: "Never",
-    ) -> Route[AiointerceptRequest]:
-        """Register a reply to requests for `url` and return a route; its `call_count` says how many it has answered.
-
-        `url` is a str, `yarl.URL` or compiled pattern, `method` any HTTP method, or `"ANY"`. `body` is a str (sent as
-        UTF-8), bytes, an async iterable of bytes or a function that returns one of them; `json` or `payload`,
-        serialised at once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all.
-        `callback(url)` returns a `CallbackResult`; it gets those of the keyword arguments `headers`, `query`, `json`,
-        `data`, `method`, `form`, `request` and `match` that it takes. With `exception` the connection is closed. An
-        `optional` route may stay unused under `assert_all_called`.
-
-        `params` are added to the query of `url`. Only requests that fit all conditions get the reply: `match_headers`
-        and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
-        `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
-
-        `sse` is an iterable or async iterable of server-sent events, or a function that returns one: str, mappings,
-        lists or `ServerSentEvent`. With `fault` the request fails in that way, or with that exception, which the caller
-        gets. The reply begins after `delay` seconds.
-
-        Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
-        """
-        self._check_registration(fault)
-        route = self._registry.add(
-            url,
-            method,
-            status,
-            body,
-            json,
-            payload,
-            headers,
-            repeat,
-            content_type,
-            callback,
-            reason,
-            exception,
-            optional=optional,
-            params=params,
-            match_headers=match_headers,
-            match_query=match_query,
-            match_json=match_json,
-            match_form=match_form,
-            match_body=match_body,
-            match=match,
-            fault=fault,
-            delay=delay,
-            sse=sse,
-            **unknown,
-        )
-        if exception and exception is not True:
-            name = exception.__name__ if isinstance(exception, type) else repr(exception)
-            condition = "" if self._mock_external_urls else ", which needs mock_external_urls=True"
-            warn_user(
-                f"exception={name} closes the connection, and the caller gets a ClientConnectionError: write "
-                f"exception=True, or fault={name} to raise the exception itself{condition}"
-            )
-        self._warn_if_unreachable(route.url)
-        return route
-
-    def ws(
-        self,
-        url: str | URL | re.Pattern[str],
-        handler: Callable[[ServerWebSocket], Awaitable[None]],
-        *,
-        protocols: Iterable[str] = (),
-        headers: Mapping[str, str] | None = None,
-        repeat: bool | int = False,
-        optional: bool = False,
-        params: Query = None,
-        match_headers: Mapping[str, Any] | None = None,
-        match_query: Mapping[str, Any] | None = None,
-        match: Callable[[Any], object] | None = None,
-        delay: float = 0.0,
-        fault: Fault | BaseException | type[BaseException] | None = None,
-    ) -> Route[AiointerceptRequest]:
-        """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
-
-        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. Of
-        `protocols`, the first that the client offers is accepted; `headers` are added to the response. The other
-        arguments are those of `add`. A request that is not a handshake never gets this route.
-
-        Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
-        """
-        self._check_registration(fault)
-        route = self._registry.ws(
-            url,
-            handler,
-            protocols=protocols,
-            headers=headers,
-            repeat=repeat,
-            optional=optional,
-            params=params,
-            match_headers=match_headers,
-            match_query=match_query,
-            match=match,
-            delay=delay,
-            fault=fault,
-        )
-        self._warn_if_unreachable(route.url)
-        return route
-
-    @property
-    def routes(self) -> Sequence[Route[AiointerceptRequest]]:
-        """All routes that may answer or have answered, in order of registration."""
-        return self._registry.routes
 
     # Assertions and recorded requests: see `CallAssertions`.
 

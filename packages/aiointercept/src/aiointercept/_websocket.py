@@ -26,6 +26,9 @@ __tracebackhide__ = True
 _LIMIT = 2**18
 _MESSAGE_OVERHEAD = 128
 
+# What fits into the frame that closes a WebSocket, beside the code, in bytes.
+_LONGEST_REASON = 123
+
 # How long a client that closes waits for its answer while the handler takes no message, in seconds.
 _CLOSE_GRACE = 0.5
 
@@ -141,6 +144,11 @@ class ServerWebSocket:
 
     async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
         """Close the WebSocket and wait for the client's answer; return `False` if it was closed before."""
+        if not 1000 <= code <= 4999 or len(message) > _LONGEST_REASON:
+            raise ValueError(
+                f"code must be from 1000 to 4999 and message at most {_LONGEST_REASON} bytes, got {code!r} and "
+                f"{len(message)} bytes"
+            )
         if self._closed:
             return False
         self._closed = True
