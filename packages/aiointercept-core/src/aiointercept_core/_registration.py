@@ -16,7 +16,7 @@ from ._faults import Fault
 from ._matchers import build_matcher
 from ._replies import BodySource, Callback, CallbackContext, CallbackResult, CloseConnection, Reply, WebSocket
 from ._reply_template import ReplyTemplate, build_reply, choose_body, stream_events
-from ._request import R
+from ._request import RequestT as R
 from ._route import Route
 from ._server_sent_events import Events
 from ._shortcuts import MethodShortcuts, RouteOptions, set_signatures

@@ -31,7 +31,8 @@ from ._replies import (
     format_error,
 )
 from ._reply_template import ReplyTemplate
-from ._request import PlainRequest, R, Request, request_details
+from ._request import PlainRequest, Request, request_details
+from ._request import RequestT as R
 from ._route import Route
 from ._route_table import RouteTable
 from ._urls import normalize_url, origin_of, request_key

@@ -10,7 +10,7 @@ from yarl import URL
 
 from ._forms import parse_form
 
-__all__ = ["DETAILS", "PlainRequest", "R", "Request", "header", "request_details"]
+__all__ = ["DETAILS", "PlainRequest", "Request", "RequestT", "header", "request_details"]
 
 
 class Request(Protocol):
@@ -44,9 +44,9 @@ class PlainRequest:
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    R = TypeVarWithDefault("R", bound=Request, default=Any)
+    RequestT = TypeVarWithDefault("RequestT", bound=Request, default=Any)
 else:
-    R = TypeVar("R")
+    RequestT = TypeVar("RequestT")
 
 DETAILS = ("headers", "query", "json", "data", "method", "form", "request")
 

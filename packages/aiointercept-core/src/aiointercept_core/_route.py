@@ -12,7 +12,8 @@ from ._format import shorten
 from ._matchers import Difference, ExactURL, Matcher
 from ._replies import CallbackContext, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate
-from ._request import R, Request
+from ._request import Request
+from ._request import RequestT as R
 
 __all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
 
