@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--write-docs",
         action="store_true",
-        help="write docs/performance.md and its chart, measuring only what they show: with --full, 15 minutes",
+        help="write docs/performance.md and its chart, measuring only what they show: with --full, up to 15 minutes",
     )
     parser.add_argument("--rounds", type=int, help="how many rounds at least")
     parser.add_argument("--tests", type=int, help="how many tests a pytest run has")

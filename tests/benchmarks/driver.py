@@ -118,7 +118,7 @@ def measure(
             pythons[name] = python
             if requires:
                 peer, _, versions_of_peer = requires.partition("==")
-                versions[f"{peer} of another project" if peer in versions else peer] = versions_of_peer
+                versions[f"{peer} (another project)" if peer in versions else peer] = versions_of_peer
     measured = measure_pytest_runs(pythons, tests=tests, runs=runs, tell=tell) if runs else []
     workers: dict[str, _Worker] = {}
     try:
