@@ -28,7 +28,7 @@ _PEERS = {
     "aresponses": (
         "It serves on the event loop of the test, so no request changes threads. aiointercept serves on a thread of "
         "its own: it also answers synchronous clients and clients on other event loops, a client that blocks its event "
-        "loop does not stop it, and it leaves no task on the loop of the test. Of 100 bodies, aresponses compares the text."
+        "loop does not stop it, and it leaves no task on the loop of the test. Of a body, aresponses compares the text."
     ),
     "aioresponses": (
         "It replaces the function that sends a request: no connection is opened, and no HTTP is written or parsed. "
