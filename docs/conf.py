@@ -16,7 +16,14 @@ project_copyright = author
 _manifest = tomllib.loads((ROOT / "packages/aiointercept/pyproject.toml").read_text("utf-8"))
 version = release = _manifest["project"]["version"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.graphviz", "sphinx_copybutton", "source_signatures"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.graphviz",
+    "sphinx_copybutton",
+    "source_signatures",
+    "stacked_tables",
+]
 exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -1,13 +1,6 @@
-"""The chart: bars per scenario, one for each subject, as multiples of the floor.
+"""The chart of the page: for each row a group of bars, one for each library, as multiples of the floor."""
 
-Runs in an environment that has matplotlib: `python -m benchmarks.chart RESULTS.json CHART.png`.
-"""
-
-import sys
-from pathlib import Path
-
-import matplotlib as mpl
-from matplotlib import pyplot as plt
+from html import escape
 
 from benchmarks.comparison import ratio
 from benchmarks.report import SHOWN
@@ -15,47 +8,56 @@ from benchmarks.results import Results
 from benchmarks.subjects import SUBJECTS
 from benchmarks.targets import FLOOR
 
-_COLOURS = ("#0b6e4f", "#4fb286", "#b23a48", "#e09f3e", "#6c757d", "#577590")
+__all__ = ["draw"]
 
-# Where the axis ends. A bar that is cut off there has its figure beside it.
-_END = 4.0
+_COLOURS = {
+    "ours": "#0b6e4f",
+    "ours_external": "#4fb286",
+    "namesake": "#b23a48",
+    "aioresponses": "#e09f3e",
+    "aresponses": "#6c757d",
+    "pytest_httpserver": "#577590",
+}
 
-
-def draw(results: Results, path: Path) -> None:
-    """Write the chart of `results` to `path`."""
-    subjects = [name for name in SUBJECTS if name != FLOOR and any(name in m.values for m in results.measured)]
-    height = 0.8 / max(1, len(subjects))
-    figure, axes = plt.subplots(figsize=(10, 10))
-    for place, (name, colour) in enumerate(zip(subjects, _COLOURS, strict=False)):
-        found = {row: ratio(results, scenario, name, FLOOR) for row, scenario in enumerate(SHOWN)}
-        bars = {row: one for row, one in found.items() if one is not None}
-        shift = (place - (len(subjects) - 1) / 2) * height
-        axes.barh(
-            [row + shift for row in bars],
-            [one.median for one in bars.values()],
-            height * 0.9,
-            xerr=(
-                [one.median - one.low for one in bars.values()],
-                [one.high - one.median for one in bars.values()],
-            ),
-            error_kw={"elinewidth": 0.8},
-            color=colour,
-            label=SUBJECTS[name].title,
-        )
-        for row, one in bars.items():
-            if one.median > _END:
-                axes.annotate(f"{one.median:.0f}", (_END, row + shift), (3, 0), textcoords="offset points", va="center")
-    axes.set_xlim(0, _END)
-    axes.axvline(1.0, color="black", linewidth=1)
-    axes.set_yticks(range(len(SHOWN)), list(SHOWN))
-    axes.invert_yaxis()
-    axes.set_xlabel("time as a multiple of a bare aiohttp server's (the line at 1); shorter is faster")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+# Sizes are in pixels; a longer bar than the last of the scale ends there.
+_WIDTH, _MARGIN, _BAR, _LINE, _END = 480, 10, 12, 20, 4.0
 
 
-if __name__ == "__main__":
-    mpl.use("agg")
-    draw(Results.from_json(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))
+def draw(results: Results) -> str:
+    """Return the chart as SVG, dark on white, narrow enough for a phone."""
+    scale = (_WIDTH - 5 * _MARGIN) / _END
+    shapes: list[str] = []
+
+    def text(left: float, top: float, words: str, more: str = "") -> None:
+        shapes.append(f'<text x="{left:.0f}" y="{top:.0f}" {more}>{escape(words)}</text>')
+
+    def bar(left: float, top: float, width: float, colour: str) -> None:
+        shapes.append(f'<rect x="{left:.0f}" y="{top:.0f}" width="{width:.1f}" height="{_BAR - 2}" fill="{colour}"/>')
+
+    for place, (name, colour) in enumerate(_COLOURS.items()):
+        column, line = place % 2, place // 2
+        bar(_MARGIN + column * _WIDTH / 2, _MARGIN + line * _LINE, 2 * _BAR, colour)
+        text(_MARGIN + column * _WIDTH / 2 + 3 * _BAR, _MARGIN + line * _LINE + 10, SUBJECTS[name].title)
+    y = _MARGIN + 4 * _LINE
+    text(_MARGIN, y, "Time as a multiple of a bare aiohttp server's, the line; shorter is faster")
+    top = y + _LINE / 2
+    for scenario, (title, _) in SHOWN.items():
+        if not results.find(scenario).values:
+            continue
+        y += 1.5 * _LINE
+        text(_MARGIN, y, title, 'font-weight="bold"')
+        y += 6
+        for name, colour in _COLOURS.items():
+            if (found := ratio(results, scenario, name, FLOOR)) is not None:
+                multiple = found.median
+                bar(_MARGIN, y, min(multiple, _END) * scale, colour)
+                if multiple > _END:
+                    text(_MARGIN + _END * scale + 3, y + 10, f"{multiple:.0f}")
+                y += _BAR
+    height, line = y + _MARGIN, _MARGIN + scale
+    shapes.append(f'<path d="M{line:.0f} {top:.0f}V{y:.0f}" stroke="#000"/>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height:.0f}" '
+        f'viewBox="0 0 {_WIDTH} {height:.0f}" font-family="sans-serif" font-size="13">\n'
+        f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(shapes) + "\n</svg>\n"
+    )

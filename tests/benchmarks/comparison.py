@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from benchmarks.results import Measured, Results
+from benchmarks.results import Results
 
 __all__ = ["Ratio", "growth", "median_of", "ratio", "ratio_of"]
 
@@ -20,10 +20,8 @@ class Ratio:
 
 def ratio(results: Results, scenario: str, subject: str, base: str) -> Ratio | None:
     """Return the ratio of `subject` to `base`, `None` where one of them was not measured."""
-    measured = _find(results, scenario)
-    if measured is None or not measured.values.get(subject) or not measured.values.get(base):
-        return None
-    pairs = [pair for pair in zip(measured.values[subject], measured.values[base], strict=True) if pair[1]]
+    values = results.find(scenario).values
+    pairs = [pair for pair in zip(values.get(subject, ()), values.get(base, ()), strict=False) if pair[1]]
     return ratio_of(pairs) if pairs else None
 
 
@@ -36,8 +34,7 @@ def ratio_of(pairs: Iterable[tuple[float, float]]) -> Ratio:
 
 def median_of(results: Results, scenario: str, subject: str) -> float | None:
     """Return the median of what was measured, in the scenario's unit."""
-    measured = _find(results, scenario)
-    values = measured.values.get(subject) if measured is not None else None
+    values = results.find(scenario).values.get(subject)
     return median(values) if values else None
 
 
@@ -55,7 +52,3 @@ def growth(results: Results, subject: str, floor: str = "floor") -> dict[str, fl
             factors[measured.scenario] = found.median / smallest[measured.grows]
         smallest.setdefault(measured.grows, found.median)
     return factors
-
-
-def _find(results: Results, scenario: str) -> Measured | None:
-    return next((measured for measured in results.measured if measured.scenario == scenario), None)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class _Worker:
 
 def measure(
     subjects: Iterable[str],
-    scenarios: Iterable[Scenario],
+    scenarios: Sequence[Scenario],
     *,
     rounds: int,
     seconds: float,
@@ -92,7 +92,6 @@ def measure(
     lives: int = 1,
     tests: int = 0,
     runs: int = 0,
-    command: str = "",
     tell: Callable[[str], None] = print,
 ) -> Results:
     """Measure `scenarios` of `subjects`, `seconds` at a time, in rounds.
@@ -119,13 +118,13 @@ def measure(
             pythons[name] = python
             if requires:
                 peer, _, versions_of_peer = requires.partition("==")
-                versions[f"{peer} of another project" if peer in versions else peer] = versions_of_peer
+                versions[f"{peer} (another project)" if peer in versions else peer] = versions_of_peer
     measured = measure_pytest_runs(pythons, tests=tests, runs=runs, tell=tell) if runs else []
     workers: dict[str, _Worker] = {}
     try:
         workers |= {name: _Worker(name, python) for name, python in pythons.items()}
-        for scenario in scenarios:
-            tell(scenario.name)
+        for number, scenario in enumerate(scenarios, 1):
+            tell(f"scenario {number} of {len(scenarios)}: {scenario.name}")
             measured.append(_measure(workers, scenario, rounds, seconds, patience, lives))
             measured[-1].missing |= absent
     finally:
@@ -133,7 +132,6 @@ def measure(
             worker.close()
     return Results(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
-        command=command,
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         versions=versions,
         rounds=rounds,

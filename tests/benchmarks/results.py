@@ -25,7 +25,6 @@ class Results:
     """
 
     date: str
-    command: str
     machine: str
     versions: dict[str, str]
     rounds: int
@@ -34,13 +33,10 @@ class Results:
     tests: int = 0
     runs: int = 0
 
-    def to_json(self) -> str:
-        """Return the results as text from which `from_json` makes them again."""
-        return json.dumps(asdict(self), indent=1)
+    def find(self, scenario: str) -> Measured:
+        """Return what was measured of a scenario, without values if nothing was."""
+        return next((one for one in self.measured if one.scenario == scenario), Measured(scenario, "s", ""))
 
-    @classmethod
-    def from_json(cls, text: str) -> "Results":
-        """Return the results that `to_json` wrote."""
-        fields = json.loads(text)
-        measured = [Measured(**one) for one in fields.pop("measured")]
-        return cls(**fields, measured=measured)
+    def to_json(self) -> str:
+        """Return all of it as text."""
+        return json.dumps(asdict(self), indent=1)

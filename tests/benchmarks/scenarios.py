@@ -129,6 +129,35 @@ async def _patterns(subject: Subject, size: int) -> AsyncIterator[Step]:
 
 
 @asynccontextmanager
+async def _conditions(subject: Subject, size: int) -> AsyncIterator[Step]:
+    async with subject.running() as mock, ClientSession() as session:
+        for number in range(size):
+            mock.reply_to_json("/orders", {"number": number})
+        url, last = mock.url("/orders"), {"number": size - 1}
+
+        async def step() -> None:
+            async with session.post(url, json=last) as response:
+                assert await response.json() == SMALL
+
+        yield step
+
+
+@asynccontextmanager
+async def _websocket(subject: Subject, count: int) -> AsyncIterator[Step]:
+    async with subject.running() as mock, ClientSession() as session:
+        mock.echo("/chat")
+        url = mock.url("/chat")
+
+        async def step() -> None:
+            async with session.ws_connect(url) as ws:
+                for _ in range(count):
+                    await ws.send_str("a message of some words")
+                    assert await ws.receive_str() == "a message of some words"
+
+        yield step
+
+
+@asynccontextmanager
 async def _callback(subject: Subject, *, is_async: bool) -> AsyncIterator[Step]:
     async with subject.running() as mock, ClientSession() as session:
         mock.call_back("/small", is_async=is_async)
@@ -308,6 +337,8 @@ SCENARIOS = {
         Scenario("1 pattern registered", partial(_patterns, size=1), grows="patterns"),
         Scenario("100 patterns registered", partial(_patterns, size=100), grows="patterns"),
         Scenario("1,000 patterns registered", partial(_patterns, size=1000), grows="patterns", in_quick=False),
+        Scenario("100 conditions on one URL", partial(_conditions, size=100)),
+        Scenario("WebSocket conversation", partial(_websocket, count=20)),
         Scenario("100 requests recorded", partial(_get_after, size=100), grows="records", in_quick=False),
         Scenario("10,000 requests recorded", partial(_get_after, size=10_000), grows="records", in_quick=False),
         Scenario("unmatched request, 1 URL registered", partial(_unmatched, size=1), grows="unmatched"),

@@ -24,7 +24,6 @@ _SMALL_JSON = json.dumps(SMALL).encode()
 # A path for which nothing is ever registered, nor asked but where that is the point.
 MISSING = "/missing"
 
-_PLUGIN = "aiointercept_pytest"
 _HOST = "api.service.test"
 
 
@@ -47,6 +46,14 @@ class Mock(ABC):
         """Register the small JSON value for a pattern of paths."""
         raise Unsupported("no patterns")
 
+    def reply_to_json(self, path: str, data: Any) -> None:
+        """Register the small JSON value for POST requests whose JSON body is `data`."""
+        raise Unsupported("no conditions on bodies")
+
+    def echo(self, path: str) -> None:
+        """Register a WebSocket that sends each message back."""
+        raise Unsupported("no WebSockets")
+
     def call_back(self, path: str, *, is_async: bool) -> None:
         """Register a callback that replies with the small JSON value."""
         raise Unsupported("no async callbacks" if is_async else "no callbacks")
@@ -58,6 +65,14 @@ class Mock(ABC):
     def clear(self) -> None:
         """Forget what was registered and recorded."""
         raise Unsupported("cannot be cleared")
+
+
+async def _echo(request: web.BaseRequest) -> web.WebSocketResponse:
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    async for message in ws:
+        await ws.send_str(message.data)
+    return ws
 
 
 class Subject(ABC):
@@ -107,6 +122,8 @@ class _FloorMock(Mock):
     body: bytes = _SMALL_JSON
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if "Upgrade" in request.headers:
+            return await _echo(request)
         if request.can_read_body:
             # Not `read()`, which has a limit.
             await request.content.read()
@@ -125,6 +142,12 @@ class _FloorMock(Mock):
     def reply_to_pattern(self, path: str) -> None:
         pass
 
+    def reply_to_json(self, path: str, data: Any) -> None:
+        pass
+
+    def echo(self, path: str) -> None:
+        pass
+
     def call_back(self, path: str, *, is_async: bool) -> None:
         pass
 
@@ -137,7 +160,7 @@ class _FloorMock(Mock):
 
 
 class Intercepting(Subject):
-    """The libraries with aioresponses's verbs: aioresponses-ng, the namesake and ours with hosts redirected."""
+    """The libraries with aioresponses's verbs: aioresponses-ng, the namesake and ours."""
 
     def __init__(self, module: str, name: str, plugin: str | None = None, **options: Any) -> None:
         library = importlib.import_module(module)
@@ -152,12 +175,16 @@ class Intercepting(Subject):
 
 
 class Ours(Intercepting):
-    """Ours in the default mode, asked at `server_url`."""
+    """Ours, asked at `server_url` or with hosts redirected."""
+
+    def __init__(self, *, external: bool) -> None:
+        super().__init__("aiointercept", "aiointercept", "aiointercept_pytest", mock_external_urls=external)
+        self._external = external
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Mock]:
         async with self._make() as mock:
-            yield _InterceptingMock(mock, self._result, mock.server_url)
+            yield _OurMock(mock, self._result, None if self._external else mock.server_url)
 
 
 @dataclass
@@ -199,6 +226,18 @@ class _InterceptingMock(Mock):
         self.mock.clear()
 
 
+class _OurMock(_InterceptingMock):
+    def reply_to_json(self, path: str, data: Any) -> None:
+        self.mock.post(self.url(path), match_json=data, payload=SMALL, repeat=True)
+
+    def echo(self, path: str) -> None:
+        async def handler(ws: Any) -> None:
+            async for message in ws:
+                await ws.send_str(message.data)
+
+        self.mock.ws(self.url(path), handler, repeat=True)
+
+
 class Aresponses(Subject):
     """aresponses, a server on the test's own loop behind a patched resolver."""
 
@@ -233,8 +272,14 @@ class _AresponsesMock(Mock):
 
         self._add(path, "GET", answer if is_async else lambda request: web.json_response(SMALL))
 
-    def _add(self, path: str | re.Pattern[str], method: str, answer: Callable[[web.Request], Any]) -> None:
-        self.server.add(_HOST, path, method, answer, repeat=self.server.INFINITY)
+    def reply_to_json(self, path: str, data: Any) -> None:
+        self._add(path, "POST", lambda request: web.json_response(SMALL), body_pattern=json.dumps(data))
+
+    def echo(self, path: str) -> None:
+        self._add(path, "GET", _echo)
+
+    def _add(self, path: str | re.Pattern[str], method: str, answer: Callable[[Any], Any], **options: Any) -> None:
+        self.server.add(_HOST, path, method, answer, repeat=self.server.INFINITY, **options)
 
     def assert_called(self, path: str, method: str = "GET", data: Any = None) -> None:
         # It has no assertion on one call; its users look at its history.
@@ -281,6 +326,9 @@ class _PytestHTTPServerMock(Mock):
     def reply_to_pattern(self, path: str) -> None:
         self.server.expect_request(re.compile(path)).respond_with_json(SMALL)
 
+    def reply_to_json(self, path: str, data: Any) -> None:
+        self.server.expect_request(path, method="POST", json=data).respond_with_json(SMALL)
+
     def call_back(self, path: str, *, is_async: bool) -> None:
         if is_async:
             raise Unsupported("no async callbacks")
@@ -298,20 +346,21 @@ class _PytestHTTPServerMock(Mock):
 
 @dataclass(frozen=True)
 class Entry:
-    """How a subject is named, made and installed; without `requires` it is part of this project."""
+    """How a subject is named, made and installed; without `requires` it is part of this project.
+
+    `mode` is ours in the mode that works as the subject does.
+    """
 
     title: str
     make: Callable[[], Subject]
     requires: str | None = None
+    mode: str = "ours_external"
 
 
 SUBJECTS = {
-    "floor": Entry("bare aiohttp", Floor),
-    "ours": Entry("aiointercept, server_url", lambda: Ours("aiointercept", "aiointercept", _PLUGIN)),
-    "ours_external": Entry(
-        "aiointercept, redirected",
-        lambda: Intercepting("aiointercept", "aiointercept", _PLUGIN, mock_external_urls=True),
-    ),
+    "floor": Entry("bare aiohttp server", Floor),
+    "ours": Entry("aiointercept, server_url", lambda: Ours(external=False)),
+    "ours_external": Entry("aiointercept, redirected", lambda: Ours(external=True)),
     "namesake": Entry(
         "aiointercept 1.0.0",
         lambda: Intercepting("aiointercept", "aiointercept", "aiointercept.pytest_plugin", mock_external_urls=True),
@@ -321,5 +370,5 @@ SUBJECTS = {
         "aioresponses-ng", lambda: Intercepting("aioresponses", "aioresponses"), "aioresponses-ng==0.8.2"
     ),
     "aresponses": Entry("aresponses", Aresponses, "aresponses==3.0.0"),
-    "pytest_httpserver": Entry("pytest-httpserver", PytestHTTPServer, "pytest-httpserver==1.1.5"),
+    "pytest_httpserver": Entry("pytest-httpserver", PytestHTTPServer, "pytest-httpserver==1.1.5", "ours"),
 }

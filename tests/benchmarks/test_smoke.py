@@ -1,15 +1,18 @@
 """The benchmarks run: the floor and ours are measured for a moment, installing nothing and judging no time."""
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.against import compare
+from benchmarks.chart import draw
 from benchmarks.driver import measure
 from benchmarks.pytest_run import PROCESSOR, PYTEST_RUNS, WALL
 from benchmarks.report import SHOWN, page, tables
-from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.subjects import SUBJECTS
 from benchmarks.targets import check
@@ -32,6 +35,8 @@ BRIEF = [
     "upload of 1 MB",
     "1 pattern registered",
     "100 patterns registered",
+    "100 conditions on one URL",
+    "WebSocket conversation",
     "unmatched request, 1 URL registered",
     "GET inside 64 mocks",
     "memory per recorded request",
@@ -43,10 +48,13 @@ def test_each_scenario_is_measured_and_reported():
 
     missing = {(one.scenario, name): why for one in results.measured for name, why in one.missing.items()}
     assert missing == {("sequential GET, https origin", "ours"): "server_url is http"}
-    assert Results.from_json(results.to_json()) == results
-    text = tables(results)
-    assert all(f"| {name} |" in text for name in BRIEF)
-    assert all(f"| **{name}**: {sentence}" in page(results, "chart.png") for name, sentence in SHOWN.items())
+    assert json.loads(results.to_json()) == asdict(results)
+    printed, written, chart = tables(results), page(results, "chart.svg"), draw(results)
+    assert all(f"| {name} |" in printed for name in BRIEF)
+    for title, sentence in SHOWN.values():
+        assert f"| **{title}**: {sentence} |" in written
+        assert f">{title}</text>" in chart
+    ElementTree.fromstring(chart)
     assert {"sequential GET, keep-alive", "memory per recorded request"} <= {
         verdict.scenario for verdict in check(results)
     }
@@ -57,10 +65,10 @@ def test_a_pytest_run_is_measured_and_reported():
     told = []
     results = measure(OWN, [], rounds=1, seconds=0.0, tests=2, runs=1, tell=told.append)
 
-    assert told == ["pytest run of 2 tests"]
+    assert told == ["pytest run: the first test alone", "pytest run of 2 tests, 1 of 1"]
     assert {one.scenario: one.missing for one in results.measured} == {PROCESSOR: {}, WALL: {}}
     assert all(value > 0 for one in results.measured for name in OWN for value in one.values[name])
-    text = page(results, "chart.png")
+    text = page(results, "chart.svg")
     assert all(f"| {PYTEST_RUNS[name].title} |" in text for name in OWN)
 
 
