@@ -3,10 +3,11 @@
 The expected value is compared by `expected == actual`, so that `unittest.mock.ANY` and similar objects work.
 """
 
+import functools
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from multidict import CIMultiDict, MultiDict
@@ -15,7 +16,7 @@ from ._format import describe_value
 from ._forms import parse_form
 from ._matchers import Difference
 from ._request import Request, header
-from ._value_difference import value_differences
+from ._value_difference import ValueDifferences
 
 __all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Query", "TextPattern", "ValueMatcher"]
 
@@ -38,6 +39,10 @@ class Missing:
 
     def __repr__(self) -> str:
         return self._text
+
+
+# A cache keeps no body that is larger, in bytes.
+_LONGEST_CACHED = 8192
 
 
 class TextPattern:
@@ -87,11 +92,10 @@ class ValueMatcher:
         The latter is `NoBody` or `Missing` if the request has no such value.
         """
 
-    def differences(self, request: Request) -> Iterator[Difference]:
-        """Yield the places in which the values differ."""
+    def differences(self, request: Request) -> Iterable[Difference]:
+        """Return the places in which the values differ; they are looked for when they are listed."""
         expected, actual = self.values(request)
-        if expected != actual:
-            yield from value_differences(self.what, expected, actual)
+        return ValueDifferences(self.what, expected, actual) if expected != actual else ()
 
 
 class JSON(ValueMatcher):
@@ -105,9 +109,17 @@ class JSON(ValueMatcher):
         if not body:
             return self.expected, NoBody()
         try:
-            return self.expected, json.loads(body)
+            return self.expected, _parse_json(body)
         except (ValueError, RecursionError):
             return self.expected, Missing(f"a body that is not JSON: {describe_value(body)}")
+
+
+def _parse_json(body: bytes) -> Any:
+    return _parse_cached(body) if len(body) <= _LONGEST_CACHED else json.loads(body)
+
+
+# The body of a request is parsed once for all routes with a condition on it.
+_parse_cached = functools.lru_cache(maxsize=1)(json.loads)
 
 
 class Data(ValueMatcher):

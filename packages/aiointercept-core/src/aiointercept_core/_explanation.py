@@ -36,12 +36,12 @@ def explain(
     """
     text = describe_key(matching.key)
     for_url = list(islice(queues, _CANDIDATES))
-    exhausted = [queue for queue in for_url if queue.current() is None and not matching.differences(queue)]
+    exhausted = [queue for queue in for_url if queue.current() is None and matching.fits(queue)]
     if exhausted:
         return f"no reply is left for {text}: {'; '.join(_exhausted(queue, text) for queue in exhausted[:_NAMED])}"
 
     exact = [queue for queue in for_url if not queue.is_pattern]
-    exact.sort(key=lambda queue: len(matching.all_differences(queue)))
+    exact.sort(key=lambda queue: len(matching.differences(queue)))
     urls = dict.fromkeys([*exact, *near])
     patterns = dict.fromkeys([*(queue for queue in for_url if queue.is_pattern), *near_patterns])
     matching_patterns = [queue for queue in patterns if not matching.url_differs(queue)]
@@ -63,5 +63,5 @@ def _exhausted(queue: RouteQueue, requested: str) -> str:
 def _describe(queue: RouteQueue, matching: Matching[Any]) -> str:
     calls = queue.exhausted_calls()
     also = "" if calls is None else f"; exhausted after {count_of(calls, 'call')}"
-    differences = shorten(describe_differences(matching.all_differences(queue)), _DIFFERENCES_LIMIT)
+    differences = shorten(describe_differences(matching.differences(queue)), _DIFFERENCES_LIMIT)
     return f"{shorten(f'{queue.method} {queue.matcher}')} ({differences}{also})"

@@ -99,8 +99,11 @@ class URLPattern(NamedTuple):
     def match(self, url: URL) -> re.Match[str] | None:
         """Return the match of the pattern with `url`, `None` if there is none."""
         text = str(url)
-        scheme, _, rest = text.partition(":")
-        return self.pattern.match(text) or self.pattern.match(f"{_SAME_SCHEME.get(scheme, scheme)}:{rest}")
+        found = self.pattern.match(text)
+        if found is None and ("ws" in self.pattern.pattern or text.startswith("ws")):
+            scheme, _, rest = text.partition(":")
+            found = self.pattern.match(f"{_SAME_SCHEME.get(scheme, scheme)}:{rest}")
+        return found
 
 
 def key_differences(key: Key, other: Key) -> Iterator[Difference]:

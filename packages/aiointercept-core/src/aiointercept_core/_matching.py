@@ -4,8 +4,9 @@ Conditions are users' code: they are evaluated without the lock of the registry,
 routes, and the explanation of an unmatched request uses the results again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
 from ._format import describe_error
@@ -19,6 +20,9 @@ __all__ = ["Matching", "Unknown"]
 R = TypeVar("R", bound=Request)
 
 
+# How many differences an explanation names.
+_LISTED = 6
+
 _NO_HANDSHAKE = Difference("", "the request is not a WebSocket handshake")
 
 
@@ -26,12 +30,48 @@ class Unknown:
     """Stands for a route that is not known until more conditions are evaluated."""
 
 
+class _Differences:
+    """What differs between a request and the routes of a queue, found when it is asked for: the first one decides.
+
+    An exception of a condition is a difference, and `on_error` is called with it.
+    """
+
+    def __init__(self, source: Iterator[Iterable[Difference]], on_error: Callable[[BaseException], None]) -> None:
+        self._source = source
+        self._on_error = on_error
+        self._first: Iterable[Difference] | None = None
+        self._listed: list[Difference] | None = None
+
+    def __bool__(self) -> bool:
+        if self._first is None:
+            try:
+                self._first = next(self._source, ())
+            except BaseException as exc:
+                self._first = (self._failure(exc),)
+        return bool(self._first)
+
+    def listed(self) -> list[Difference]:
+        """Return the first few."""
+        if self._listed is None:
+            self._listed = []
+            first = self._first if self and self._first is not None else ()
+            try:
+                self._listed.extend(islice(chain(first, chain.from_iterable(self._source)), _LISTED))
+            except BaseException as exc:
+                self._listed.append(self._failure(exc))
+        return self._listed
+
+    def _failure(self, error: BaseException) -> Difference:
+        self._on_error(error)
+        return Difference("a condition", f"raised {describe_error(error)}")
+
+
 @dataclass(slots=True)
 class _Known:
     """What is known of one queue: how the request differs in its head, in all that decides, and for an explanation."""
 
-    head: list[Difference] | None = None
-    result: list[Difference] | None = None
+    head: _Differences | None = None
+    result: _Differences | None = None
     explained: list[Difference] | None = None
 
 
@@ -65,39 +105,40 @@ class Matching(Generic[R]):
     def evaluate(self, candidates: Iterable[Candidate]) -> None:
         """Evaluate the conditions of the queues until those of one hold."""
         for queue, _ in candidates:
-            if not self.differences(queue):
+            if self.fits(queue):
                 return
 
     def head_fits(self, candidates: Iterable[Candidate]) -> bool:
         """Return whether the head of the request fits one of the queues; the body may decide then."""
-        return any(not self._head_differences(queue) for queue, _ in candidates)
+        return any(not self._head(queue) for queue, _ in candidates)
 
-    def differences(self, queue: RouteQueue) -> list[Difference]:
-        """Return how the request differs from those that `queue`, for its method and URL, is for."""
+    def fits(self, queue: RouteQueue) -> bool:
+        """Return whether `queue`, for the method and URL of the request, is for it."""
         if self._needs_handshake(queue):
-            return [_NO_HANDSHAKE]
+            return False
         known = self._of(queue)
         if known.result is None:
-            known.result = self._head_differences(queue)
+            known.result = self._head(queue)
             # The body may not have arrived yet, so it is looked at only where it decides.
             if queue.body_matchers and not known.result:
-                known.result = self._guarded(lambda: queue.differences(self.request, []))
-        return known.result
+                known.result = self._lazily(queue.body_differences(self.request))
+        return not known.result
 
-    def all_differences(self, queue: RouteQueue) -> list[Difference]:
+    def differences(self, queue: RouteQueue) -> list[Difference]:
         """Return how the request differs from those that any `queue` is for, method and URL included."""
         known = self._of(queue)
         if known.explained is None:
-            head = known.head
+            head = known.head.listed() if known.head is not None else []
             if self._needs_handshake(queue):
-                known.explained = self._guarded(lambda: queue.all_differences(self.request, [_NO_HANDSHAKE]))
+                found = queue.all_differences(self.request, [_NO_HANDSHAKE])
+                known.explained = self._lazily(found).listed()
             elif known.result is None:
-                known.explained = self._guarded(lambda: queue.all_differences(self.request))
+                known.explained = self._lazily(queue.all_differences(self.request)).listed()
             elif queue.body_matchers and head:
                 # The body was not looked at before, because the head differs.
-                known.explained = self._guarded(lambda: queue.differences(self.request, head))
+                known.explained = self._lazily(queue.body_differences(self.request, head)).listed()
             else:
-                known.explained = known.result
+                known.explained = known.result.listed()
         return known.explained
 
     def url_differs(self, queue: RouteQueue) -> bool:
@@ -107,18 +148,17 @@ class Matching(Generic[R]):
     def _needs_handshake(self, queue: RouteQueue) -> bool:
         return not self.websockets and queue.has_only_websockets
 
-    def _head_differences(self, queue: RouteQueue) -> list[Difference]:
+    def _head(self, queue: RouteQueue) -> _Differences:
         known = self._of(queue)
         if known.head is None:
-            known.head = self._guarded(lambda: queue.head_differences(self.request)) if queue.head_matchers else []
+            known.head = self._lazily(queue.head_differences(self.request))
         return known.head
 
-    def _of(self, queue: RouteQueue) -> "_Known":
+    def _of(self, queue: RouteQueue) -> _Known:
         return self._known.setdefault(queue, _Known())
 
-    def _guarded(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
-        try:
-            return compare()
-        except BaseException as exc:
-            self._on_error(exc, self.request)
-            return [Difference("a condition", f"raised {describe_error(exc)}")]
+    def _lazily(self, source: Iterator[Iterable[Difference]]) -> _Differences:
+        return _Differences(source, self._report)
+
+    def _report(self, error: BaseException) -> None:
+        self._on_error(error, self.request)

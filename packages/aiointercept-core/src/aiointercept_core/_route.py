@@ -1,7 +1,7 @@
 """Routes, and queues of routes for the same requests."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Generic, TypeAlias
 
 from yarl import URL
@@ -25,8 +25,6 @@ ANY_METHOD = "ANY"
 
 # A queue of routes, and the one that answers the next request.
 Candidate: TypeAlias = "tuple[RouteQueue, Route[Any]]"
-
-_DIFFERENCES = 6
 
 
 class Route(Generic[R]):
@@ -178,27 +176,40 @@ class RouteQueue:
         """Return how many calls the routes were registered for if all are exhausted, otherwise `None`."""
         return sum(route._limit or 0 for route in self.routes) if self.current() is None else None
 
-    def head_differences(self, request: Request) -> list[Difference]:
-        """Return what differs between `request`, whose head is enough, and the requests that the routes are for."""
+    def head_differences(self, request: Request) -> Iterator[Iterable[Difference]]:
+        """Yield what differs between `request`, whose head is enough, and the requests that the routes are for."""
         return _differences(self.head_matchers, request)
 
-    def differences(self, request: Request, found: list[Difference]) -> list[Difference]:
-        """Return what differs, of which `found` are the differences of the head."""
+    def body_differences(self, request: Request, found: Sequence[Difference] = ()) -> Iterator[Iterable[Difference]]:
+        """Yield what differs in the body, after the differences of the head that were `found`."""
         return _differences(self.body_matchers, request, found)
 
-    def all_differences(self, request: Request, found: Iterable[Difference] = ()) -> list[Difference]:
-        """Return what differs between `request` and the requests that the routes are for, method and URL included.
+    def all_differences(self, request: Request, found: Sequence[Difference] = ()) -> Iterator[Iterable[Difference]]:
+        """Yield what differs between `request` and the requests that the routes are for, method and URL included.
 
         The differences that were `found` come first.
         """
-        method = [Difference("method")] if request.method.upper() != self.method != ANY_METHOD else []
-        return _differences((self.matcher, *self.conditions), request, [*found, *method])
+        method = (Difference("method"),) if request.method.upper() != self.method != ANY_METHOD else ()
+        return _differences((self.matcher, *self.conditions), request, (*found, *method))
 
 
-def _differences(matchers: Iterable[Matcher], request: Request, found: Iterable[Difference] = ()) -> list[Difference]:
-    """Return a few differences after those that were `found`; a predicate is not asked when there are some."""
-    differences = list(found)
+def _differences(
+    matchers: Iterable[Matcher], request: Request, found: Sequence[Difference] = ()
+) -> Iterator[Iterable[Difference]]:
+    """Yield the differences of each matcher that has some, after those that were `found`.
+
+    A predicate is not asked when there are some. What a matcher returns is not listed here: its text may take long.
+    """
+    if found:
+        yield found
+    differs = bool(found)
     for matcher in matchers:
-        if not (differences and isinstance(matcher, Predicate)):
-            differences += islice(matcher.differences(request), _DIFFERENCES)
-    return differences[:_DIFFERENCES]
+        if differs and isinstance(matcher, Predicate):
+            continue
+        differences = matcher.differences(request)
+        if isinstance(differences, Iterator):
+            first = next(differences, None)
+            differences = () if first is None else chain((first,), differences)
+        if differences:
+            differs = True
+            yield differences

@@ -8,11 +8,21 @@ from ._format import count_of, describe_value, shorten
 from ._matchers import Difference
 from ._similarity import common_prefix
 
-__all__ = ["value_differences"]
+__all__ = ["ValueDifferences", "value_differences"]
 
 _MISSING = object()
 _CONTEXT = 30
 _DEPTH = 20
+
+
+class ValueDifferences:
+    """The places in which two values that are not equal differ, as an iterable: most are never asked for."""
+
+    def __init__(self, where: str, expected: Any, actual: Any) -> None:
+        self._values = where, expected, actual
+
+    def __iter__(self) -> Iterator[Difference]:
+        return value_differences(*self._values)
 
 
 def value_differences(where: str, expected: Any, actual: Any, depth: int = _DEPTH) -> Iterator[Difference]:
