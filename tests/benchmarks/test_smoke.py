@@ -60,6 +60,7 @@ def test_each_scenario_is_measured_and_reported():
     }
 
 
+@pytest.mark.long
 @needs_processor_time
 def test_a_pytest_run_is_measured_and_reported():
     told = []
@@ -72,6 +73,7 @@ def test_a_pytest_run_is_measured_and_reported():
     assert all(f"| {PYTEST_RUNS[name].title} |" in text for name in OWN)
 
 
+@pytest.mark.long
 @needs_processor_time
 def test_a_checkout_is_compared_with_another():
     told = []

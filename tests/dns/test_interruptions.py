@@ -153,6 +153,7 @@ def test_a_redirection_may_start_or_stop_in_the_middle_of_another_as_in_a_collec
             in_a_thread(work)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("method", ["start", "stop"])

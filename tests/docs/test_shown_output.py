@@ -44,6 +44,7 @@ def test_an_unmatched_request():
     assert f"```text\n{caught.value}\n```" in README
 
 
+@pytest.mark.long
 def test_the_first_example_runs_as_it_is_pasted(tmp_path):
     def block(language):
         return re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)[1]
@@ -55,6 +56,7 @@ def test_the_first_example_runs_as_it_is_pasted(tmp_path):
     assert output_of(command, tmp_path) == without_time(block("text"))
 
 
+@pytest.mark.long
 def test_the_tutorial_runs_as_one_file(tmp_path):
     tutorial = (README_PATH.parent / "docs" / "tutorial.md").read_text("utf-8")
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", tutorial, re.MULTILINE | re.DOTALL)

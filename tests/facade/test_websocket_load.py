@@ -40,6 +40,7 @@ async def echo(ws):
         await ws.send_str(message.data)
 
 
+@pytest.mark.long
 async def test_200_conversations_at_once():
     async def talk(session, url, number):
         async with session.ws_connect(url) as client:
@@ -60,6 +61,7 @@ async def test_200_conversations_at_once():
         assert sorted(received) == sorted(f"{number} {turn}" for number in range(200) for turn in range(5))
 
 
+@pytest.mark.long
 async def test_10_000_messages_each_way_arrive_in_order():
     texts = [str(number) for number in range(10_000)]
 
@@ -158,6 +160,7 @@ async def test_several_tasks_of_a_handler_send_while_the_client_does_not_read():
     assert sorted(received) == sorted(list(range(10)) * 20)
 
 
+@pytest.mark.long
 async def test_a_handler_that_sends_all_the_time_leaves_time_for_others():
     turns = 0
 
