@@ -31,8 +31,8 @@ def explain(
 ) -> str:
     """Return one line that says why no route answered a request.
 
-    `queues` are those for the method and URL, exhausted ones included, `near` and `near_patterns` those for similar
-    URLs and similar patterns, most similar first.
+    `queues` are those for the method and URL, patterns that match it included, and exhausted ones too. `near` and
+    `near_patterns` are those for similar URLs and similar patterns, most similar first.
     """
     text = describe_key(matching.key)
     for_url = list(islice(queues, _CANDIDATES))
@@ -43,9 +43,9 @@ def explain(
     exact = [queue for queue in for_url if not queue.is_pattern]
     exact.sort(key=lambda queue: len(matching.differences(queue)))
     urls = dict.fromkeys([*exact, *near])
-    patterns = dict.fromkeys([*(queue for queue in for_url if queue.is_pattern), *near_patterns])
-    matching_patterns = [queue for queue in patterns if not matching.url_differs(queue)]
-    patterns = dict.fromkeys([*matching_patterns, *near_patterns])
+    # Patterns that match the URL come first.
+    near_first = sorted(near_patterns, key=matching.url_differs)
+    patterns = dict.fromkeys([*(queue for queue in for_url if queue.is_pattern), *near_first])
     nearest = [*islice(urls, _NAMED), *islice(patterns, _PATTERNS_NAMED)]
     named = "; ".join(_describe(queue, matching) for queue in nearest)
     return f"no route matches {text}{f'; nearest: {named}' if named else ': no route is registered'}"

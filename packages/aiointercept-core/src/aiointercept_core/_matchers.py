@@ -23,6 +23,7 @@ __all__ = [
     "build_matcher",
     "describe_differences",
     "key_differences",
+    "url_texts",
 ]
 
 # pytest shows the user's own line as the last one.
@@ -98,12 +99,18 @@ class URLPattern(NamedTuple):
 
     def match(self, url: URL) -> re.Match[str] | None:
         """Return the match of the pattern with `url`, `None` if there is none."""
-        text = str(url)
-        found = self.pattern.match(text)
-        if found is None and ("ws" in self.pattern.pattern or text.startswith("ws")):
-            scheme, _, rest = text.partition(":")
-            found = self.pattern.match(f"{_SAME_SCHEME.get(scheme, scheme)}:{rest}")
-        return found
+        return self.match_text(url_texts(url))
+
+    def match_text(self, texts: tuple[str, str]) -> re.Match[str] | None:
+        """Return the match of the pattern with a URL, given as `url_texts` returns it."""
+        return self.pattern.match(texts[0]) or self.pattern.match(texts[1])
+
+
+def url_texts(url: URL) -> tuple[str, str]:
+    """Return `url` as text with its own scheme, and with the one that is the same for patterns."""
+    text = str(url)
+    scheme, _, rest = text.partition(":")
+    return text, f"{_SAME_SCHEME.get(scheme, scheme)}:{rest}"
 
 
 def key_differences(key: Key, other: Key) -> Iterator[Difference]:

@@ -19,6 +19,7 @@ from ._explanation import COMPARED, explain
 from ._fault_replies import FaultTemplate
 from ._format import count_of, describe_function, describe_value, list_of, shorten
 from ._journal import Journal, Record
+from ._matchers import url_texts
 from ._matching import Matching, Unknown
 from ._registration import Registration, RegistryRules
 from ._replies import (
@@ -126,9 +127,9 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         if self.covers_origin(url):
             return True
         with self._lock:
-            patterns = self._table.patterns()
-        request = PlainRequest("", url)
-        return any(not list(pattern.differences(request)) for pattern in patterns)
+            patterns = self._table.patterns
+        request, texts = PlainRequest("", url), url_texts(url)
+        return any(queue.takes(texts) and not list(queue.matcher.differences(request)) for queue in patterns)
 
     def covers_origin(self, url: URL) -> bool:
         """Return whether an exact URL of the origin of `url` was registered, exhausted or not."""
@@ -149,7 +150,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         """Return whether a route with a reply left fits the head of `request`; its body may decide then."""
         matching = self._matching(request)
         with self._lock:
-            candidates = self._table.candidates(matching.key)
+            candidates = self._table.candidates(matching.key, matching.request.url)
         return matching.head_fits(candidates)
 
     def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
@@ -177,7 +178,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         """Return why no route answers `request`: the nearest routes and what differs."""
         matching = self._matching(request)
         with self._lock:
-            queues = self._table.queues(matching.key)
+            queues = self._table.queues(matching.key, matching.request.url)
             near = list(self._table.near(matching.key, COMPARED))
             near_patterns = list(self._table.near_patterns(matching.key, COMPARED))
         return explain(matching, queues, near, near_patterns)
@@ -262,7 +263,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
                 table = self._table
                 if table.has_websockets:
                     matching.websockets = is_handshake(matching.request)
-                candidates = table.candidates(matching.key, websockets=matching.websockets)
+                candidates = table.candidates(matching.key, matching.request.url, websockets=matching.websockets)
                 route = matching.choose(candidates)
                 if not isinstance(route, Unknown):
                     return use(route)

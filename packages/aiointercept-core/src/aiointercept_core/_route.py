@@ -9,7 +9,7 @@ from yarl import URL
 from ._conditions import Predicate
 from ._fault_replies import FaultTemplate
 from ._format import shorten
-from ._matchers import Difference, ExactURL, Matcher
+from ._matchers import Difference, ExactURL, Matcher, URLPattern
 from ._replies import CallbackContext, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate
 from ._request import Request
@@ -109,14 +109,16 @@ class RouteQueue:
     """Routes with the same method, URL matcher and conditions.
 
     `head_matchers` can be asked when the head of a request has arrived, `body_matchers` look at the body. What the
-    method and an exact URL decide is not among them. `rank` orders the queues that are for one request.
+    method and the URL decide is not among them. `rank` orders the queues that are for one request.
     """
 
     def __init__(self, route: Route[Any]) -> None:
         self.is_pattern = route.url is None
         self.method, self.matcher, self.conditions = route.method, route._matcher, route._conditions
         head = [matcher for matcher in self.conditions if not getattr(matcher, "needs_body", True)]
-        self.head_matchers: tuple[Matcher, ...] = (self.matcher, *head) if self.is_pattern else tuple(head)
+        # The table of routes looks at exact URLs and at patterns itself.
+        is_url = isinstance(self.matcher, ExactURL | URLPattern)
+        self.head_matchers: tuple[Matcher, ...] = tuple(head) if is_url else (self.matcher, *head)
         self.body_matchers = tuple(matcher for matcher in self.conditions if getattr(matcher, "needs_body", True))
         self.has_matchers = bool(self.head_matchers or self.body_matchers)
         self.any_query = isinstance(self.matcher, ExactURL) and self.matcher.any_query
@@ -124,6 +126,10 @@ class RouteQueue:
         self.routes: list[Route[Any]] = []
         self._unlimited: list[Route[Any]] = []
         self._position = 0
+
+    def takes(self, texts: tuple[str, str]) -> bool:
+        """Return whether the pattern of the routes matches a URL, given as `url_texts` returns it."""
+        return not isinstance(self.matcher, URLPattern) or self.matcher.match_text(texts) is not None
 
     def is_for(self, route: Route[Any]) -> bool:
         """Return whether `route`, for the same method and URL, has the conditions of this queue."""

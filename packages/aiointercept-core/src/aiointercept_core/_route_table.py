@@ -6,7 +6,7 @@ from typing import Any
 
 from yarl import URL
 
-from ._matchers import Matcher, URLPattern
+from ._matchers import Matcher, URLPattern, url_texts
 from ._route import ANY_METHOD, Candidate, Route, RouteQueue
 from ._similarity import SimilarityIndex, pattern_key
 from ._urls import Key, Origin, origin_of
@@ -28,7 +28,7 @@ class RouteTable:
         self._exact_urls_first = exact_urls_first
         self._allow_unreachable = allow_unreachable
         self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
-        self._patterns: list[RouteQueue] = []
+        self.patterns: tuple[RouteQueue, ...] = ()
         self._any_query = self._any_method = False
         self.has_websockets = False
         self._count = 0
@@ -60,7 +60,7 @@ class RouteTable:
         self._any_query = self._any_query or queue.any_query
         self._any_method = self._any_method or queue.method == ANY_METHOD
         if route.url is None:
-            self._patterns.append(queue)
+            self.patterns = (*self.patterns, queue)
         if len(queues) == 1:
             self._queues[key] = queues
             if route.url is not None:
@@ -78,7 +78,7 @@ class RouteTable:
         queue.remove(route)
         # The indexes refer to the same list.
         queues[:] = [queue for queue in queues if queue.routes]
-        self._patterns = [queue for queue in self._patterns if queue.routes]
+        self.patterns = tuple(queue for queue in self.patterns if queue.routes)
         return True
 
     def rewind(self, route: Route[Any]) -> None:
@@ -86,30 +86,33 @@ class RouteTable:
         for queue in self._queues.get(_queue_key(route), ()):
             queue.rewind()
 
-    def candidates(self, key: Key, *, websockets: bool = True) -> list[Candidate]:
-        """Return the queues for a method and URL that are not exhausted, and those for patterns, in order of use.
+    def candidates(self, key: Key, url: URL, *, websockets: bool = True) -> list[Candidate]:
+        """Return the queues for `key` and for patterns that match `url`, as it was sent, in order of use.
 
-        With each comes its current route. Without `websockets`, routes for WebSockets are skipped.
+        Exhausted ones are left out. With each comes its current route. Without `websockets`, routes for WebSockets are skipped.
         """
         found = [
-            (queue, route) for queue in self.queues(key) if (route := queue.current(websockets=websockets)) is not None
+            (queue, route)
+            for queue in self.queues(key, url)
+            if (route := queue.current(websockets=websockets)) is not None
         ]
         if len(found) > 1:
             found.sort(key=self._order)
         return found
 
-    def queues(self, key: Key) -> list[RouteQueue]:
-        """Return the queues for a method and URL, and those for patterns, exhausted ones included."""
-        method, url = key
+    def queues(self, key: Key, url: URL) -> list[RouteQueue]:
+        """Return the queues for `key` and for patterns that match `url`, as it was sent, exhausted ones included."""
+        method, normalized = key
         queues = self._queues.get(key, [])[:]
         if self._any_method:
-            queues += self._queues.get((ANY_METHOD, url), ())
-        if self._any_query and url.raw_query_string:
-            bare = url.with_query(None)
+            queues += self._queues.get((ANY_METHOD, normalized), ())
+        if self._any_query and normalized.raw_query_string:
+            bare = normalized.with_query(None)
             near = chain(self._queues.get((method, bare), ()), self._queues.get((ANY_METHOD, bare), ()))
             queues += [queue for queue in near if queue.any_query]
-        if self._patterns:
-            queues += [queue for queue in self._patterns if queue.method in (method, ANY_METHOD)]
+        if self.patterns:
+            texts = url_texts(url)
+            queues += [queue for queue in self.patterns if queue.method in (method, ANY_METHOD) and queue.takes(texts)]
         return queues
 
     def near(self, key: Key, count: int) -> Iterator[RouteQueue]:
@@ -119,10 +122,6 @@ class RouteTable:
     def near_patterns(self, key: Key, count: int) -> Iterator[RouteQueue]:
         """Yield queues for the `count` patterns that resemble `key` most."""
         return chain.from_iterable(self._pattern_texts.nearest(key, count))
-
-    def patterns(self) -> list[Matcher]:
-        """Return the matchers of all patterns, exhausted ones included."""
-        return [queue.matcher for queue in self._patterns]
 
     def _order(self, candidate: Candidate) -> tuple[Any, ...]:
         queue, route = candidate
