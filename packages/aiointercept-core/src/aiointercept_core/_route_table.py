@@ -89,7 +89,8 @@ class RouteTable:
     def candidates(self, key: Key, url: URL, *, websockets: bool = True) -> list[Candidate]:
         """Return the queues for `key` and for patterns that match `url`, as it was sent, in order of use.
 
-        Exhausted ones are left out. With each comes its current route. Without `websockets`, routes for WebSockets are skipped.
+        Exhausted ones are left out. With each comes its current route. Without `websockets`, routes for WebSockets are
+        skipped.
         """
         found = [
             (queue, route)
