@@ -43,6 +43,7 @@ BRIEF = [
 ]
 
 
+@pytest.mark.long
 def test_each_scenario_is_measured_and_reported():
     results = measure(OWN, [SCENARIOS[name] for name in BRIEF], rounds=1, seconds=0.0, tell=lambda text: None)
 

@@ -104,6 +104,7 @@ MODES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
 def test_what_a_mode_of_pytest_socket_lets_through(pytester, mode):
     pytester.makepyfile(TESTS)
