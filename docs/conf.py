@@ -55,7 +55,8 @@ python_maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 
 # Type variables.
-nitpick_ignore_regex = [(r"py:class", r"(.*\.)?[A-Z]")]
+# Type variables.
+nitpick_ignore_regex = [(r"py:class", r"(.*\.)?([A-Z]|RequestT)")]
 
 # A build needs no network: only the published site links to the documentation of others.
 if "READTHEDOCS" in os.environ:
