@@ -55,7 +55,6 @@ python_maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 
 # Type variables.
-# Type variables.
 nitpick_ignore_regex = [(r"py:class", r"(.*\.)?([A-Z]|RequestT)")]
 
 # A build needs no network: only the published site links to the documentation of others.
