@@ -178,10 +178,11 @@ class AiointerceptRequest(web.Request):
         if self._decoded_body is not None:
             return self._decoded_body
         body = self.encoded_body
-        if body is not None and (codings := self._message.headers.getall(hdrs.CONTENT_ENCODING, None)):
+        headers = self._message.headers
+        if body is not None and hdrs.CONTENT_ENCODING in headers:
             # A body that cannot be decoded is returned as it was sent.
             with contextlib.suppress(ValueError):
-                decoded = decode_body(body, ",".join(codings))
+                decoded = decode_body(body, ",".join(headers.getall(hdrs.CONTENT_ENCODING)))
                 body = body if decoded is None else decoded
         if self.complete:
             self._decoded_body = body

@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
+import aiohttp
 from aiohttp import ClientConnectionResetError, WSMessage, WSMessageTypeError, WSMsgType
 
 from aiointercept_server import AiointerceptRequest, RecordedWebSocket
@@ -35,7 +36,6 @@ _CLOSE_GRACE = 0.5
 # How often `receive()` may be called after the end: a loop that does not look at what it gets would never end.
 _CALLS_AFTER_END = 5
 
-_CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
 _ENDS = frozenset((WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR))
 
 
@@ -118,7 +118,7 @@ class ServerWebSocket:
             self._calls_after_end += 1
             if self._calls_after_end >= _CALLS_AFTER_END:
                 raise RuntimeError("the WebSocket is closed: end the loop when the type of a message is CLOSED")
-            return _CLOSED
+            return aiohttp.http.WS_CLOSED_MESSAGE
         while (message := self._incoming.get()) is None:
             self._is_receiving = True
             try:
@@ -262,7 +262,7 @@ async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receivin
         if isinstance(item, _Close):
             await _stop(receiving)
             await socket.close(code=item.code, message=item.message)
-            handed._incoming.put(_CLOSED, 0)
+            handed._incoming.put(aiohttp.http.WS_CLOSED_MESSAGE, 0)
             call_threadsafe(item.closed.get_loop(), set_future, item.closed)
         elif outgoing.error is None:
             try:
