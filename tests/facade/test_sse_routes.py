@@ -19,7 +19,8 @@ async def chunks_of(response: aiohttp.ClientResponse) -> list[bytes]:
     chunks, chunk = [], b""
     async for data, is_end in response.content.iter_chunks():
         chunk += data
-        if is_end:
+        # aiohttp may report the empty chunk at the end too.
+        if is_end and chunk:
             chunks.append(chunk)
             chunk = b""
     return chunks
