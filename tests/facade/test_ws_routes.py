@@ -1,42 +1,18 @@
 """`m.ws()` over real sockets: registration, the order among replies, conditions, errors, and the end of the block."""
 
-import asyncio
 import inspect
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
 from support import fetch
+from websocket_talk import HTTPS, WSS, echo, mocked, say
 from yarl import URL
 
-from aiointercept import Fault, ServerWebSocket, aiointercept
+from aiointercept import Fault, aiointercept
 from aiointercept_core import Registry
-
-WSS = "wss://api.example.com/socket"
-HTTPS = "https://api.example.com/socket"
-
-
-async def echo(ws: ServerWebSocket) -> None:
-    async for message in ws:
-        await ws.send_str(message.data.upper())
-
-
-@asynccontextmanager
-async def mocked(**options) -> AsyncIterator[tuple[aiointercept, ClientSession]]:
-    """Yield a mock that clients are redirected to, and a client."""
-    async with asyncio.timeout(20), ClientSession() as session, aiointercept(mock_external_urls=True, **options) as m:
-        yield m, session
-
-
-async def say(session: ClientSession, text: str, url: str | URL = WSS, **options) -> str:
-    """Say one thing over a WebSocket and return what comes back."""
-    async with session.ws_connect(url, **options) as client:
-        await client.send_str(text)
-        return await client.receive_str(timeout=5)
 
 
 async def refusal(session: ClientSession, url: str | URL = WSS, **options) -> int:

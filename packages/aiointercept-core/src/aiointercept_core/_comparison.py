@@ -23,6 +23,9 @@ __all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Quer
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
 
+# The cache of parsed bodies keeps none that is larger, in bytes.
+_LONGEST_CACHED = 8192
+
 
 class NoBody:
     """Stands for the value of a request without a body; equal to `ANY` and the like only."""
@@ -39,10 +42,6 @@ class Missing:
 
     def __repr__(self) -> str:
         return self._text
-
-
-# A cache keeps no body that is larger, in bytes.
-_LONGEST_CACHED = 8192
 
 
 class TextPattern:

@@ -12,7 +12,7 @@ from ._format import describe_function, describe_value
 from ._matchers import Difference, ExactURL, Matcher, URLPattern
 from ._request import Request
 
-__all__ = ["BodyPattern", "Predicate", "build_conditions", "ignore_query"]
+__all__ = ["BodyPattern", "Predicate", "build_conditions"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -45,16 +45,19 @@ class Predicate:
 
 
 def build_conditions(
+    matcher: ExactURL | URLPattern,
     match_headers: Mapping[str, Any] | None,
     match_query: Mapping[str, Any] | None,
     match_json: Any,
     match_form: Mapping[str, Any] | None,
     match_body: BodyPattern | None,
     match: Callable[[Any], object] | None,
-) -> tuple[Matcher, ...]:
-    """Return the conditions, in the order in which they are asked; raise `TypeError` or `ValueError` for bad ones.
+) -> tuple[ExactURL | URLPattern, tuple[Matcher, ...]]:
+    """Return the matcher of the URL and the conditions, in the order in which they are asked.
 
-    A predicate is the last one, so that it is called only for requests that match otherwise.
+    With `match_query` an exact URL has no query of its own: its pairs are a part of the condition. A predicate is the
+    last one, so that it is called only for requests that match otherwise. Raises `TypeError` or `ValueError` for bad
+    conditions.
     """
     conditions: list[Matcher] = []
     if match_headers is not None:
@@ -72,7 +75,12 @@ def build_conditions(
                 )
         conditions.append(Headers(headers))
     if match_query is not None:
-        conditions.append(Query(_mapping("match_query", match_query, "{'page': '2'}")))
+        pairs = _mapping("match_query", match_query, "{'page': '2'}")
+        if isinstance(matcher, ExactURL):
+            url = matcher.url
+            pairs = MultiDict([*url.query.items(), *pairs.items()]) if url.query else pairs
+            matcher = ExactURL(url.with_query(None), any_query=True)
+        conditions.append(Query(pairs))
     if match_form is not None:
         conditions.append(Form(_mapping("match_form", match_form, "{'grant_type': 'refresh_token'}")))
     if match_json is not None:
@@ -89,25 +97,7 @@ def build_conditions(
         conditions.append(Body(_expected_text(match_body)))
     if match is not None:
         conditions.append(Predicate(_check_predicate(match)))
-    return tuple(conditions)
-
-
-def ignore_query(
-    matcher: ExactURL | URLPattern, conditions: tuple[Matcher, ...]
-) -> tuple[ExactURL | URLPattern, tuple[Matcher, ...]]:
-    """Return the matcher and the conditions of a route with `match_query`, which holds the pairs of the URL too."""
-    if not isinstance(matcher, ExactURL):
-        return matcher, conditions
-    url = matcher.url
-    pairs: MultiDict[Any] = MultiDict(url.query)
-    joined: list[Matcher] = []
-    for condition in conditions:
-        if isinstance(condition, Query) and pairs:
-            pairs.extend(condition.expected)
-            joined.append(Query(pairs))
-        else:
-            joined.append(condition)
-    return ExactURL(url.with_query(None), any_query=True), tuple(joined)
+    return matcher, tuple(conditions)
 
 
 def _mapping(name: str, expected: object, example: str) -> dict[str, Any] | MultiDict[Any]:

@@ -10,7 +10,7 @@ from yarl import URL, Query
 
 from ._arguments import check_behaviour, check_delay, check_method, check_repeat, reject_unknown
 from ._callback_arguments import check_callback
-from ._conditions import BodyPattern, build_conditions, ignore_query
+from ._conditions import BodyPattern, build_conditions
 from ._fault_replies import FaultTemplate, build_fault
 from ._faults import Fault
 from ._matchers import build_matcher
@@ -107,10 +107,9 @@ class Registration(MethodShortcuts[R], Generic[R]):
         reject_unknown(unknown, RouteOptions.__annotations__)
         method = check_method(method)
         check_behaviour(callback, exception, fault, sse)
-        matcher = build_matcher(url, params)
-        conditions = build_conditions(match_headers, match_query, match_json, match_form, match_body, match)
-        if match_query is not None:
-            matcher, conditions = ignore_query(matcher, conditions)
+        matcher, conditions = build_conditions(
+            build_matcher(url, params), match_headers, match_query, match_json, match_form, match_body, match
+        )
         if sse is not None:
             body, content_type, headers = stream_events(sse, body, json, payload, content_type, headers)
         result = CallbackResult(
@@ -164,10 +163,9 @@ class Registration(MethodShortcuts[R], Generic[R]):
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
-        matcher = build_matcher(url, params)
-        conditions = build_conditions(match_headers, match_query, None, None, None, match)
-        if match_query is not None:
-            matcher, conditions = ignore_query(matcher, conditions)
+        matcher, conditions = build_conditions(
+            build_matcher(url, params), match_headers, match_query, None, None, None, match
+        )
         check_behaviour(None, None, fault)
         reply: WebSocket | FaultTemplate = build_websocket(handler, protocols, headers)
         if fault is not None:

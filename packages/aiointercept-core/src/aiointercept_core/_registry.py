@@ -135,27 +135,27 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         """Return whether an exact URL of the origin of `url` was registered, exhausted or not."""
         return origin_of(normalize_url(url)) in self._table.origins
 
-    def matching(self, request: Q) -> Matching[Q]:
-        """Return the search for the route of `request`, which evaluates each condition once.
+    def matching(self, request: Q | Matching[Q]) -> Matching[Q]:
+        """Return the search for the route of `request`, which evaluates each condition once; itself if it is one.
 
         Pass it instead of the request to `has_reply`, `may_answer`, `match` and `reserve`, to call several of them.
         """
-        return self._matching(request)
+        return request if isinstance(request, Matching) else Matching(request, self._on_error)
 
     def has_reply(self, request: Request | Matching[Any]) -> bool:
         """Return whether a reply is left for `request`, without consuming it."""
-        return self._find(self._matching(request), lambda route: route is not None)
+        return self._find(self.matching(request), lambda route: route is not None)
 
     def may_answer(self, request: Request | Matching[Any]) -> bool:
         """Return whether a route with a reply left fits the head of `request`; its body may decide then."""
-        matching = self._matching(request)
+        matching = self.matching(request)
         with self._lock:
             candidates = self._table.candidates(matching.key, matching.request.url)
         return matching.head_fits(candidates)
 
     def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
         """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
-        matching = self._matching(request)
+        matching = self.matching(request)
         if reserved is not None:
             with self._lock:
                 return self._record(matching, reserved)
@@ -176,7 +176,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
 
     def explain(self, request: Request | Matching[Any]) -> str:
         """Return why no route answers `request`: the nearest routes and what differs."""
-        matching = self._matching(request)
+        matching = self.matching(request)
         with self._lock:
             queues = self._table.queues(matching.key, matching.request.url)
             near = list(self._table.near(matching.key, COMPARED))
@@ -198,7 +198,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
                 route._count_calls(1)
             return route
 
-        return self._find(self._matching(request), consume)
+        return self._find(self.matching(request), consume)
 
     def release(self, route: Route[R]) -> None:
         """Give back a reply of `route` that was consumed and not sent; it is the next one again."""
@@ -249,9 +249,6 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
             verb = "was" if len(unused) == 1 else "were"
             named = list_of([shorten(str(route)) for route in unused[:_NAMED]], len(unused))
             raise AssertionError(f"{count_of(len(unused), 'route')} {verb} never used: {named}")
-
-    def _matching(self, request: Q | Matching[Q]) -> Matching[Q]:
-        return request if isinstance(request, Matching) else Matching(request, self._on_error)
 
     def _find(self, matching: Matching[Any], use: Callable[[Route[R] | None], T]) -> T:
         """Call `use` with the first route that matches and has a reply left, with the lock held.

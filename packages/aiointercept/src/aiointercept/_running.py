@@ -290,18 +290,9 @@ class RunningMock:
         body = aiter(reply.body)
         chunks = checked_chunks(reply._replace(body=body))
         try:
-            async for chunk in chunks:
-                yield chunk
-        except CallbackCancelledError:
-            # The block or the loop of the body ended: the connection is closed, and that is no error.
-            _set_disconnect(client_request)
-            raise asyncio.CancelledError from None
-        except (asyncio.CancelledError, GeneratorExit):
-            raise
-        except BaseException as exc:
-            # The server, which gets the error too, logs it.
-            keep_error(self.errors, exc, record, is_logged=True)
-            raise
+            with self._keeping_error(record, client_request):
+                async for chunk in chunks:
+                    yield chunk
         finally:
             await _aclose(chunks)
             await _aclose(body)
@@ -313,14 +304,23 @@ class RunningMock:
         connection: WebSocketConnection,
     ) -> None:
         """Have `handler` talk to a client and keep an error in it."""
-        try:
+        with self._keeping_error(record, None):
             await handler(connection)
+
+    @contextlib.contextmanager
+    def _keeping_error(
+        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
+    ) -> Iterator[None]:
+        """Keep an error that a body or a handler raises while it is sent; the server, which gets it too, logs it."""
+        try:
+            yield
         except CallbackCancelledError:
+            # The block or the loop of the function ended: the connection is closed, and that is no error.
+            _set_disconnect(client_request)
             raise asyncio.CancelledError from None
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as exc:
-            # The server, which gets the error too, logs it.
             keep_error(self.errors, exc, record, is_logged=True)
             raise
 
