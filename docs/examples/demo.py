@@ -3,8 +3,11 @@
 import asyncio
 import inspect
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from aiointercept import CallbackResult, aiointercept
 
@@ -20,15 +23,15 @@ class WeatherClient:
     async def report(self, city: str, degrees: float) -> int:
         async with aiohttp.ClientSession(self.BASE) as session:
             response = await session.post("reports", json={"city": city, "degrees": degrees})
-            return (await response.json())["id"]
+            return int((await response.json())["id"])
 
 
-def accept_report(url, *, json, **kwargs):
+def accept_report(url: URL, *, json: Any, **kwargs: object) -> CallbackResult:
     return CallbackResult(status=201, payload={"id": 7, "city": json["city"]})
 
 
 @aiointercept(mock_external_urls=True)
-async def test_weather(m):
+async def test_weather(m: aiointercept) -> None:
     forecast = f"{WeatherClient.BASE}forecast?city=Bern&days=2"
     reports = f"{WeatherClient.BASE}reports"
     m.get(forecast, payload=[{"summary": "sun"}, {"summary": "snow"}])
@@ -45,7 +48,7 @@ async def test_weather(m):
 
 
 @aiointercept(mock_external_urls=True)
-async def test_unmatched_request(m):
+async def test_unmatched_request(m: aiointercept) -> None:
     m.get(f"{WeatherClient.BASE}forecast?city=Bern&days=2", payload=[])
     try:
         await WeatherClient().forecast("Basel")
@@ -54,14 +57,19 @@ async def test_unmatched_request(m):
         show("its text is", error)
 
 
-def show(what, *values):
+def show(what: str, *values: object) -> None:
     print(f"    {what + ':':<22}", *values)
 
 
-def show_code(title, *functions):
+def show_code(title: str, *functions: Callable[..., object]) -> None:
     print(f"\n{title}\n")
     code = "\n".join(inspect.getsource(inspect.unwrap(function)) for function in functions)
     print("".join(f"    | {line}".rstrip() + "\n" for line in code.splitlines()))
+
+
+def run(test: Callable[..., Coroutine[Any, Any, None]]) -> None:
+    print("What the test prints:\n")
+    asyncio.run(test())
 
 
 def main() -> None:
@@ -70,11 +78,9 @@ def main() -> None:
 
     show_code("1. A client. Its https URLs are hard-coded, and it knows nothing of a mock:", WeatherClient)
     show_code("2. Its test:", accept_report, test_weather)
-    print("What the test prints:\n")
-    asyncio.run(test_weather())
+    run(test_weather)
     show_code("3. A mistake, made on purpose: a request for which nothing is registered:", test_unmatched_request)
-    print("What the test prints:\n")
-    asyncio.run(test_unmatched_request())
+    run(test_unmatched_request)
     print("\nThe demo succeeded: both tests passed, and no request left this machine.")
 
 

@@ -20,7 +20,7 @@ from aiointercept_dns import OriginResolver, Redirection
 
 async def status() -> str:
     async with aiohttp.ClientSession() as session, session.get("https://api.example.com/status") as response:
-        return (await response.json())["status"]
+        return str((await response.json())["status"])
 
 
 # ---- in front of pytest-httpserver ----
@@ -66,7 +66,7 @@ def container() -> Iterator[int]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, *args: object, **kwargs: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -4,9 +4,12 @@ Run it with pytest; each test also runs without a plugin: `asyncio.run(test_as_a
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from aiointercept import CallbackResult, aiointercept
 
@@ -27,7 +30,7 @@ async def report(title: str, token: str) -> int:
     async with aiohttp.ClientSession() as session:
         response = await session.post(f"{REPOSITORY}/issues", headers=headers, json=issue)
         response.raise_for_status()
-        return (await response.json())["number"]
+        return int((await response.json())["number"])
 
 
 # ---- the tests ----
@@ -44,7 +47,7 @@ async def test_as_a_block() -> None:
 
 @aiointercept(mock_external_urls=True)
 async def test_as_a_decorator(m: aiointercept) -> None:
-    def accept(url, *, json, headers, **kwargs):
+    def accept(url: URL, *, json: Any, headers: Mapping[str, str], **kwargs: object) -> CallbackResult:
         if headers.get("Authorization") != "Bearer secret":
             return CallbackResult(status=401)
         return CallbackResult(status=201, payload={"number": 7, "title": json["title"]})

@@ -31,7 +31,7 @@ def test_the_demo_shows_the_code_and_what_it_prints():
 
     assert done.stderr == ""
     assert "| class WeatherClient:" in shown
-    assert "| async def test_weather(m):" in shown
+    assert "| async def test_weather(m: aiointercept) -> None:" in shown
     assert "forecast() returned:   ['sun', 'snow']" in shown
     assert "the mock received:     GET https://api.weather.example/v2/forecast?city=Bern&days=2" in shown
     assert "made on purpose" in shown
