@@ -1,8 +1,6 @@
-"""Check the types of the examples of all documents: mypy and pyright on each document as one module.
+"""Check the types of all examples: strict mypy, and pyright, on each document as one module and on docs/examples."""
 
-The examples have few annotations, as tests do; what they have, and all they call, is checked.
-"""
-
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +11,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import documents  # noqa: E402
 
-MYPY = ["--strict", "--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls"]
+MYPY = ["--strict"]
 PYRIGHT = '{"reportRedeclaration": false, "reportMissingModuleSource": false}'
 
 
@@ -22,6 +20,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for path in documents.documents():
             write_examples(path, Path(folder))
+        for path in (ROOT / "docs" / "examples").glob("*.py"):
+            shutil.copy(path, folder)
         Path(folder, "pyrightconfig.json").write_text(PYRIGHT, "utf-8")
         files = sorted(map(str, Path(folder).rglob("*.py")))
         mypy = [sys.executable, "-m", "mypy", "--config-file=", *MYPY, *sys.argv[1:], *files]
