@@ -51,6 +51,7 @@ class Route(Generic[R]):
         websocket: bool = False,
     ) -> None:
         self.method = method.upper()
+        self.url: URL | None = matcher.url if isinstance(matcher, ExactURL) else None
         self.call_count = 0
         self.remaining = repeat
         self.optional = optional
@@ -74,11 +75,6 @@ class Route(Generic[R]):
     def __str__(self) -> str:
         conditions = f" with {', '.join(map(str, self._conditions))}" if self._conditions else ""
         return f"{self._without_conditions}{conditions}"
-
-    @property
-    def url(self) -> URL | None:
-        """The URL that the route was registered for, normalised; `None` for a pattern."""
-        return self._matcher.url if isinstance(self._matcher, ExactURL) else None
 
     @property
     def _user_function(self) -> tuple[str, object]:
@@ -159,13 +155,14 @@ class RouteQueue:
 
     def current(self, *, websockets: bool = True) -> Route[Any] | None:
         """Return the first route that is not exhausted; without `websockets`, those for WebSockets are skipped."""
-        routes = self.routes
-        while self._position < len(routes) and routes[self._position].remaining == 0:
-            self._position += 1
-        for position in range(self._position, len(routes)):
-            route = routes[position]
-            if route.remaining != 0 and (websockets or not route._is_websocket):
-                return route
+        for position in range(self._position, len(self.routes)):
+            route = self.routes[position]
+            if route.remaining != 0:
+                if websockets or not route._is_websocket:
+                    return route
+            elif position == self._position:
+                # Exhausted routes at the beginning are not looked at again.
+                self._position += 1
         return None
 
     @property

@@ -18,7 +18,7 @@ Key: TypeAlias = tuple[str, URL]
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
-# An entry of the cache holds the text twice, as it came and normalised, so this keeps it below 8 KB.
+# An entry of the cache holds the URL twice, as it came and normalised, so this keeps it below 8 KB.
 _LONGEST_CACHED = 2048
 
 
@@ -39,11 +39,13 @@ def normalize_url(url: str | URL) -> URL:
 
     Raises `TypeError` for anything but a `str` or `yarl.URL`, `ValueError` for text that is not a URL.
     """
-    if not isinstance(url, (str, URL)):
+    if isinstance(url, URL):
+        length = len(url.raw_path_qs)
+    elif isinstance(url, str):
+        length = len(url)
+    else:
         raise TypeError(f"the URL must be a str or a yarl.URL, got {url!r}")
-    # A URL built with `encoded=True`, as servers do, gets the same quoting as one that a person wrote.
-    text = str(url)
-    return _normalize_cached(text) if len(text) <= _LONGEST_CACHED else _normalize(text)
+    return _normalize_cached(url) if length <= _LONGEST_CACHED else _normalize(url)
 
 
 def origin_of(url: URL) -> Origin:
@@ -56,8 +58,9 @@ def request_key(method: str, url: str | URL) -> Key:
     return method.upper(), normalize_url(url)
 
 
-def _normalize(text: str) -> URL:
-    url = URL(text)
+def _normalize(url: str | URL) -> URL:
+    # A URL built with `encoded=True`, as servers do, gets the same quoting as one that a person wrote.
+    url = URL(str(url))
     query = _sorted_query(url.raw_query_string)
     if not url.absolute:
         return URL.build(path=url.raw_path, query_string=query, encoded=True)

@@ -42,6 +42,7 @@ def request_url(method: str, scheme: str, authority: str, target: str) -> URL:
 
 
 def _url_with_host(text: str) -> URL:
-    if not normalize_url(text).host:
+    url = URL(text, encoded=True)
+    if not normalize_url(url).host:
         raise ValueError(f"the URL has no host: {text!r}")
-    return URL(text, encoded=True)
+    return url
