@@ -5,15 +5,11 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from yarl import URL
 
-from aiointercept_core import (
-    CallAssertions,
-    Journal,
-    Registry,
-)
+from aiointercept_core import CallAssertions, Journal, Registry
 from aiointercept_dns import Passthrough
 from aiointercept_server import AiointerceptRequest
 
@@ -29,15 +25,12 @@ from ._policies import (
     keep_condition_error,
     note_errors,
 )
-from ._pytest_bridge import ini_option, notify_started
+from ._pytest_bridge import notify_started, option_or_ini
 from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt
 from ._waiting import wait_for_requests
 from ._warnings import warn_if_let_out, warn_if_not_redirected
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["aiointercept"]
 
@@ -68,6 +61,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     """
 
     _running: RunningMock | None = None
+    # Until the first start, in which each mock gets one of its own.
+    _registry: Registry[AiointerceptRequest] = Registry()
     _last_address: tuple[str, int] | None = None
     _last_repr = "<aiointercept not started>"
     _started_at: StartedAt | None = None
@@ -105,13 +100,10 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         self._passthrough_unmatched = passthrough_unmatched
         self._mock_ip_addresses = mock_ip_addresses
         self._param = param
-        self._unmatched_status = check_unmatched_status(
-            ini_option("unmatched_status", None) if unmatched_status is None else unmatched_status
-        )
-        self._raise_callback_errors = _or_default(raise_callback_errors, ini_option("raise_callback_errors", True))
-        self._assert_all_called = _or_default(assert_all_called, ini_option("assert_all_called", False))
-        self._assert_all_matched = _or_default(assert_all_matched, ini_option("assert_all_matched", False))
-        self._registry = Registry()
+        self._unmatched_status = check_unmatched_status(option_or_ini(unmatched_status, "unmatched_status", None))
+        self._raise_callback_errors = option_or_ini(raise_callback_errors, "raise_callback_errors", True)
+        self._assert_all_called = option_or_ini(assert_all_called, "assert_all_called", False)
+        self._assert_all_matched = option_or_ini(assert_all_matched, "assert_all_matched", False)
 
     def __repr__(self) -> str:
         return repr(self._running) if self._running is not None else self._last_repr
@@ -268,10 +260,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     def _copy(self, function: Callable[..., Any]) -> "aiointercept":
         """Return a mock with the same options for one call of the decorated `function`."""
         mock = copy.copy(self)
-        mock._registry = Registry()
-        vars(mock).pop("_running", None)
-        mock._last_address = None
-        vars(mock).pop("_last_repr", None)
+        for name in ("_running", "_registry", "_last_address", "_last_repr"):
+            vars(mock).pop(name, None)
         mock._started_at = StartedAt(function)
         return mock
 

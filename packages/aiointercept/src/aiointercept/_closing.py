@@ -42,7 +42,9 @@ class CloseHandle:
     ) -> None:
         self._loop = running_loop()
         self._closed = self._loop.create_future() if self._loop is not None else None
-        self._closable = closable
+        self._is_closed = False
+        # No future: an interrupt while waiting may leave its lock held, and then the server's thread would hang.
+        self._end: queue.SimpleQueue[None] = queue.SimpleQueue()
         if closable is None:
             self._set_closed(on_closed)
         else:
@@ -57,18 +59,20 @@ class CloseHandle:
 
     def wait(self) -> None:
         """Block until the mock is closed, for at most `_CLOSE_TIMEOUT` seconds."""
-        if self._closable is None:
+        if self._is_closed:
             return
-        # No future: an interrupt while waiting may leave its lock held, and then the server's thread would hang.
-        closed: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._closable.close_soon(functools.partial(closed.put, None))
         try:
-            closed.get(timeout=_CLOSE_TIMEOUT)
+            self._end.get(timeout=_CLOSE_TIMEOUT)
         except queue.Empty:
             logger.warning("the mock did not close within %s s: its thread is blocked", _CLOSE_TIMEOUT)
+        else:
+            # For another thread that waits.
+            self._end.put(None)
 
     def _set_closed(self, on_closed: Callable[[], object]) -> None:
         on_closed()
+        self._is_closed = True
+        self._end.put(None)
         if self._loop is None or self._closed is None:
             return
         if running_loop() is self._loop:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
-__all__ = ["PytestRun", "ReportedMock", "ini_option", "notify_started"]
+__all__ = ["PytestRun", "ReportedMock", "notify_started", "option_or_ini"]
 
 D = TypeVar("D")
 
@@ -32,10 +32,11 @@ class PytestRun(Protocol):
         """Remember `mock` for the report of the running test."""
 
 
-def ini_option(name: str, default: D) -> D:
-    """Return the option `name` of pytest's configuration."""
-    run = _pytest_run()
-    option = run.ini_option(name) if run is not None else None
+def option_or_ini(option: D | None, name: str, default: D) -> D:
+    """Return `option`, or else the option `name` of pytest's configuration, or else `default`."""
+    run = _pytest_run() if option is None else None
+    if run is not None:
+        option = run.ini_option(name)
     return default if option is None else option
 
 

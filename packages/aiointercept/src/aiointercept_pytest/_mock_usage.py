@@ -87,7 +87,10 @@ def begin_usage(item: "pytest.Item") -> None:
 
 def usage_of(item: "pytest.Item") -> MockUsage:
     """Return the mocks of a test."""
-    return _USAGES.setdefault(item, MockUsage())
+    usage = _USAGES.get(item)
+    if usage is None:
+        usage = _USAGES[item] = MockUsage()
+    return usage
 
 
 def end_usage(item: "pytest.Item") -> None:
