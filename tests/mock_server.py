@@ -13,15 +13,18 @@ from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_re
 class Mock:
     """A listener whose requests are answered from a registry, or by another function set as `answer`.
 
-    `heads` are the requests whose head has arrived, `incomplete` those whose body never arrived in full.
+    `heads` are the requests whose head has arrived, `incomplete` those whose body never arrived in full. With `https`
+    the port for https origins is open too.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, https: bool = False) -> None:
         self.registry: Registry[AiointerceptRequest] = Registry()
         self.answer: Answer = self.registry.answer
         self.heads: list[AiointerceptRequest] = []
         self.incomplete: list[AiointerceptRequest] = []
-        self.listener = Listener(ignore_retries(self._answer), **options)
+        self.listener = Listener(ignore_retries(self._answer))
+        if https:
+            self.listener.address("https")
         self.port = self.listener.port
         self.url = f"http://127.0.0.1:{self.port}"
 

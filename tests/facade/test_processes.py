@@ -122,6 +122,7 @@ def get(url):
 def child(m):
     # What the parent mocks is mocked for its child.
     assert get(URL) == "parent"
+    assert get("https://api.example.com/") == "parent, https"
     assert get(m.server_url) == "parent"
     # A port that the parent has not opened would be served by no thread.
     try:
@@ -146,6 +147,7 @@ def child(m):
 
 with aiointercept(True) as m:
     m.get(URL, body="parent", repeat=True)
+    m.get("https://api.example.com/", body="parent, https", repeat=True)
     m.get(f"{m.server_url}/", body="parent", repeat=True)
     assert get(URL) == "parent"
     with warnings.catch_warnings():
@@ -163,7 +165,7 @@ with aiointercept(True) as m:
     assert status == 0, status
     # What the child did has not harmed the parent, which has seen the child's requests.
     assert get(URL) == "parent"
-    assert m.call_count == 5, m.requests
+    assert m.call_count == 6, m.requests
 """
 
 FORKING_UNDER_A_LOCK = """

@@ -51,7 +51,8 @@ def test_an_interrupt_at_any_point_leaves_no_port_that_a_later_close_does_not_cl
         return Response()
 
     def use() -> None:
-        listeners.append(Listener(answer, https=True))
+        listeners.append(Listener(answer))
+        listeners[-1].address("https")
         listeners[-1].address("http", socket.AF_INET6)
         listeners[-1].close_soon(lambda: None)
 

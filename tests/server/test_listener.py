@@ -404,7 +404,8 @@ def test_a_closed_listener_keeps_no_reference_to_its_answer_function():
 
     requests: list[AiointerceptRequest] = []
     registry = Registry()
-    listener = Listener(ignore_retries(read_body_first(registry.answer)), https=True)
+    listener = Listener(ignore_retries(read_body_first(registry.answer)))
+    listener.address("https")
     asyncio.run(ask())
     freed = weakref.ref(registry)
     gc.disable()

@@ -74,7 +74,7 @@ def mounting() -> None:
 def listening() -> None:
     registry: Registry[AiointerceptRequest] = Registry()
     wrapped: Answer = ignore_retries(read_body_first(registry.answer))
-    listener = Listener(wrapped, https=True)
+    listener = Listener(wrapped)
     assert_type(listener.port, int)
     assert_type(listener.address("https"), tuple[str, int])
     listener.close().result(5)

@@ -26,13 +26,13 @@ _CLOSING_PAUSES = 0, 0, 0, 0, 0.01
 class Listener:
     """A mock's addresses, open from the constructor until `close()`, served by one thread for the whole process.
 
-    `answer` is asked about each request as soon as its head has arrived, on the server's thread. `https` opens the
-    port for https origins at once, and not when its address is first asked for.
+    `answer` is asked about each request as soon as its head has arrived, on the server's thread. The port for http
+    origins is open from the beginning, the others from when their address is first asked for.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, answer: Answer, *, https: bool = False) -> None:
+    def __init__(self, answer: Answer) -> None:
         self._answer: Answer | None = answer
         self._loop = SERVER_THREAD.loop()
         self._ports: list[Port] = []
@@ -42,8 +42,7 @@ class Listener:
         self._closing: asyncio.Task[None] | None = None
         try:
             SERVER_THREAD.listeners.add(self)
-            for scheme in ("http", "https") if https else ("http",):
-                self.address(scheme)
+            self.address("http")
         except BaseException:
             self.close()
             raise
@@ -56,8 +55,7 @@ class Listener:
     def address(self, scheme: str, family: int = socket.AF_UNSPEC) -> tuple[str, int]:
         """Return host and port for origins of `scheme`, for a client whose connections are of address family `family`.
 
-        A port on `::1` is opened when an address for `socket.AF_INET6` is first asked for. Raises `OSError` if a port
-        has to be opened and cannot be.
+        For `socket.AF_INET6` it is a port on `::1`. Raises `OSError` if a port has to be opened and cannot be.
         """
         key = scheme, socket.AF_INET6 if family == socket.AF_INET6 else socket.AF_INET
         address = self._addresses.get(key)

@@ -79,11 +79,12 @@ class RunningMock:
         self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=True) if redirect else None
         self._listener: Listener | None = None
+        self._is_forked = False
 
     def start(self, started_at: StartedAt | None = None) -> None:
         """Open the ports and start redirecting; call `close()` if this raises."""
         self._started_at = started_at or StartedAt()
-        self._listener = Listener(self._make_answer(), https=self._redirection is not None)
+        self._listener = Listener(self._make_answer())
         self.address = self._listener.address("http")
         RUNNING_MOCKS.add(self)
         if self._redirection is not None:
@@ -137,8 +138,15 @@ class RunningMock:
         if self._redirection is not None:
             self._redirection.stop(_STOPPED)
 
+    def before_fork(self) -> None:
+        """Open the port that the clients of a forked child need; see `_address`."""
+        if self._redirection is not None and self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.address("https")
+
     def after_fork_in_child(self) -> None:
         """Renew the lock of the registry, which may be held by a thread that the child does not have."""
+        self._is_forked = True
         self.registry.renew_lock()
 
     def _release(self) -> None:
@@ -150,7 +158,6 @@ class RunningMock:
     def decide(self, request: OutgoingRequest) -> Decision:
         """Return where a request of an aiohttp client of the process is sent."""
         url = request.url
-        assert self._listener is not None
         if self.address is not None and (url.raw_host, url.port) == self.address:
             # Redirected to where it is sent anyway: so its caller is known, and its retries are recognised exactly.
             return Address(*self.address)
@@ -160,12 +167,22 @@ class RunningMock:
             self.routing.record(request)
         match destination:
             case Destination.MOCK:
-                return Address(*self._listener.address(url.scheme, request.family))
+                return self._address(request)
             case Destination.MOCK_AS_FALLBACK:
-                return Address(*self._listener.address(url.scheme, request.family), fallback=True)
+                return self._address(request)._replace(fallback=True)
             case Destination.REAL_NETWORK:
                 return REAL_NETWORK
         return None
+
+    def _address(self, request: OutgoingRequest) -> Address:
+        """Return the port of the server for `request`.
+
+        The server knows the URL of each request that a client of its process sends. For the clients of a forked child,
+        whose requests it does not know, the port tells the scheme.
+        """
+        assert self._listener is not None
+        scheme = request.url.scheme if self._is_forked else "http"
+        return Address(*self._listener.address(scheme, request.family))
 
     # Asked by the server, on its thread.
 

@@ -13,6 +13,9 @@ class Running(Protocol):
     def stop_redirecting(self) -> None:
         """Stop redirecting at once."""
 
+    def before_fork(self) -> None:
+        """Prepare for the clients of a forked child."""
+
     def after_fork_in_child(self) -> None:
         """Renew the locks that a thread of the parent may hold."""
 
@@ -30,7 +33,7 @@ class RunningMocks(Generic[M]):
         self._mocks: dict[M, None] = {}
         atexit.register(self._at_exit)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork_in_child)
+            os.register_at_fork(before=self._before_fork, after_in_child=self._after_fork_in_child)
 
     def add(self, mock: M) -> None:
         """Add `mock` as the innermost one."""
@@ -49,6 +52,10 @@ class RunningMocks(Generic[M]):
         # A mock that is running when the interpreter exits needs no warning.
         for mock in list(self._mocks):
             mock.stop_redirecting()
+
+    def _before_fork(self) -> None:
+        for mock in list(self._mocks):
+            mock.before_fork()
 
     def _after_fork_in_child(self) -> None:
         for mock in list(self._mocks):
