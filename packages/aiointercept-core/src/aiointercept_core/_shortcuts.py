@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from yarl import URL, Query
 
-from ._arguments import check_shortcut
+from ._arguments import check_shortcut, without_class_names
 from ._conditions import BodyPattern
 from ._faults import Fault
 from ._replies import BodySource, Callback
@@ -88,6 +88,7 @@ class RouteOptions(TypedDict, total=False):
     sse: Events | None
 
 
+@without_class_names
 class MethodShortcuts(Generic[R]):
     """`get`, `post` and so on: each calls `self.add` with its method, so that overriding `add` is enough."""
 

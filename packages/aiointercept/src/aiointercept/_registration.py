@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL, Query
 
 from aiointercept_core import BodySource, Callback, Events, Fault, MethodShortcuts, Registry, Route
+from aiointercept_core._arguments import without_class_names
 from aiointercept_server import AiointerceptRequest
 
 from ._warnings import warn_user
@@ -22,6 +23,7 @@ __all__ = ["Registration"]
 __tracebackhide__ = True
 
 
+@without_class_names
 class Registration(MethodShortcuts[AiointerceptRequest]):
     """The methods of a mock that have to do with routes. The shortcuts `get`, `post` and the others call `add`."""
 
