@@ -162,9 +162,13 @@ class MethodShortcuts(Generic[R]):
 
 
 def set_signatures(add: Callable[..., Route[Any]]) -> None:
-    """Give the shortcuts the signature of `add`, without the method, and a line on each argument, for `help()`."""
+    """Give the shortcuts the arguments of `add`, without the method, and a line on each of them, for `help()`.
+
+    The types are left out, because they make the signature unreadable; the lines tell them.
+    """
     signature = inspect.signature(add)
-    parameters = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]
+    named = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]
+    parameters = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in named]
     for name in ("get", "post", "put", "patch", "delete", "head", "options", "any"):
         shortcut = vars(MethodShortcuts)[name]
         shortcut.__signature__ = signature.replace(parameters=parameters, return_annotation=Route)
