@@ -168,7 +168,8 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
     def remove(self, route: Route[AiointerceptRequest]) -> None:
         """Have `route` answer no more requests.
 
-        What it answered stays recorded, and requests to its origin still reach the mock.
+        What it answered stays recorded, and requests to its origin still reach the mock. Without effect for a route
+        that was removed before; `ValueError` for one of another mock.
         """
         self._registry.remove(route)
 
