@@ -34,7 +34,7 @@ from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt
 from ._waiting import wait_for_requests
-from ._warnings import warn_if_let_out, warn_if_not_redirected
+from ._warnings import warn_if_unreachable
 
 if TYPE_CHECKING:
     pass
@@ -304,14 +304,10 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             )
         check_fault(fault, is_redirecting=self._mock_external_urls)
 
-    def _warn_if_unreachable(self, url: URL | None) -> None:
-        """Warn of a registration whose requests cannot reach the mock; `url` is `None` for a pattern."""
-        if url is None or (url.scheme == "http" and (url.raw_host, url.port) == self._address()):
-            return
-        if self._mock_external_urls:
-            warn_if_let_out(url, self._passthrough, mock_ip_addresses=self._mock_ip_addresses)
-        else:
-            warn_if_not_redirected(url, self.server_url)
+    def _warn_if_unreachable(self, given: str | URL | re.Pattern[str], url: URL | None) -> None:
+        """Warn of a registration for `given` whose requests cannot reach the mock; `url` is `None` for a pattern."""
+        passthrough = self._passthrough if self._mock_external_urls else None
+        warn_if_unreachable(given, url, self._address(), passthrough, mock_ip_addresses=self._mock_ip_addresses)
 
     def _note_callback_errors(self, exc: BaseException) -> None:
         """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""

@@ -11,7 +11,7 @@ from aiointercept_core import BodySource, Callback, Events, Fault, MethodShortcu
 from aiointercept_core._arguments import without_class_names
 from aiointercept_server import AiointerceptRequest
 
-from ._warnings import warn_user
+from ._warnings import AiointerceptWarning, warn_of_exception
 from ._websocket import ServerWebSocket
 
 if TYPE_CHECKING:
@@ -104,15 +104,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
             sse=sse,
             **unknown,
         )
-        if exception and exception is not True:
-            name = exception.__name__ if isinstance(exception, type) else repr(exception)
-            condition = "" if self._mock_external_urls else ", which needs mock_external_urls=True"
-            warn_user(
-                f"exception={name} closes the connection, and the caller gets a ClientConnectionError: write "
-                f"exception=True, or fault={name} to raise the exception itself{condition}"
-            )
-        self._warn_if_unreachable(route.url)
-        return route
+        return self._check_route(route, url, exception)
 
     def ws(
         self,
@@ -153,8 +145,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
             delay=delay,
             fault=fault,
         )
-        self._warn_if_unreachable(route.url)
-        return route
+        return self._check_route(route, url)
 
     @property
     def routes(self) -> Sequence[Route[AiointerceptRequest]]:
@@ -177,10 +168,26 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
         """Forget all routes and recorded requests; the mock keeps running."""
         self._registry.clear()
 
+    def _check_route(
+        self, route: Route[AiointerceptRequest], url: str | URL | re.Pattern[str], exception: object = None
+    ) -> Route[AiointerceptRequest]:
+        """Return `route`, which was registered for `url`, after a warning if it cannot do what the user expects.
+
+        A route whose warning is raised as an error is not kept.
+        """
+        try:
+            if exception and exception is not True:
+                warn_of_exception(exception, can_be_fault=self._mock_external_urls)
+            self._warn_if_unreachable(url, route.url)
+        except AiointerceptWarning:
+            self._registry.remove(route)
+            raise
+        return route
+
     @abstractmethod
     def _check_registration(self, fault: object) -> None:
         """Raise `RuntimeError` unless the mock is running, `ValueError` for a fault that its mode does not have."""
 
     @abstractmethod
-    def _warn_if_unreachable(self, url: URL | None) -> None:
-        """Warn of a registration whose requests cannot reach the mock; `url` is `None` for a pattern."""
+    def _warn_if_unreachable(self, given: str | URL | re.Pattern[str], url: URL | None) -> None:
+        """Warn of a registration for `given` whose requests cannot reach the mock; `url` is `None` for a pattern."""
