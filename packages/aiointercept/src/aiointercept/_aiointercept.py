@@ -56,7 +56,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. Of
     nested mocks, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
     receives the mock when this is used as a decorator. An unmatched request gets a closed connection, or a reply with
-    `unmatched_status` and the explanation as text.
+    `unmatched_status` and the explanation as text; `unmatched_status=False` closes it whatever pytest's configuration
+    says.
 
     When the block is left without an exception, the errors of callbacks are raised, unless `raise_callback_errors` is
     false; with `assert_all_called`, an unused route is an `AssertionError`; with `assert_all_matched`, so is an

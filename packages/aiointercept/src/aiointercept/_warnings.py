@@ -94,7 +94,7 @@ def _url_of_pattern(pattern: re.Pattern[str], *, any_host: bool) -> URL | None:
     With `any_host` the scheme https is enough. Warns of a pattern that matches no URL.
     """
     literal = _LITERAL_START.match(pattern.pattern)
-    if literal is None or "|" in pattern.pattern or pattern.flags & re.VERBOSE:
+    if literal is None or not literal[1] or "|" in pattern.pattern or pattern.flags & re.VERBOSE:
         return None
     start = re.sub(r"\\(\W)", r"\1", literal[1])
     if pattern.flags & re.IGNORECASE:
