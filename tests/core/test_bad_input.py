@@ -2,6 +2,7 @@
 
 import re
 from collections import UserList
+from http import HTTPStatus
 
 import pytest
 from memory_client import match
@@ -31,6 +32,14 @@ def deep():
 
 async def coroutine_function():
     raise AssertionError("never called")
+
+
+def answer(url):
+    raise AssertionError("never called")
+
+
+async def chunks():
+    yield b"chunk"
 
 
 IN_FULL = "; write it in full, for example 'https://api.example.com/users'"
@@ -276,3 +285,74 @@ def test_a_url_that_does_not_parse_is_chained(registry):
 )
 def test_the_message_is_short_even_for_large_values(registry, arguments, options, error):
     refused(registry, error, arguments=arguments, options=options)
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        (404, "status=404"),
+        (HTTPStatus.NOT_FOUND, "status=404"),
+        (True, "payload=True"),
+        ({"n": 1}, "payload={'n': 1}"),
+        ("text", "body='text'"),
+        (answer, "callback=answer"),
+        (chunks, "body=chunks"),
+    ],
+)
+def test_what_is_passed_by_position_is_named(registry, value, advice):
+    with pytest.raises(TypeError, match=rf"^get\(\) takes only the URL .* for example {re.escape(advice)}$"):
+        registry.get(URL, value)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("adding_headers forcing_headers", "did you mean 'headers'?"),
+        ("additional_matcher matcher", "did you mean 'match'?"),
+        ("code status_code", "did you mean 'status'?"),
+        ("complete_qs", "the whole query of the URL is compared, unless match_query= is given"),
+        ("content", "did you mean 'body' or 'match_body'?"),
+        ("body_pattern content__contains match_content", "did you mean 'match_body'?"),
+        ("cookies", "did you mean 'headers' or 'match_headers'?"),
+        ("data", "did you mean 'body' or 'match_form'?"),
+        ("data__contains match_data match_files", "did you mean 'match_form'?"),
+        ("exc timeout", "did you mean 'fault'?"),
+        ("handler", "did you mean 'callback'?"),
+        ("side_effect", "did you mean 'callback' or 'fault'?"),
+        ("headers__contains request_headers", "did you mean 'match_headers'?"),
+        ("html response_data stream text", "did you mean 'body'?"),
+        ("is_optional", "did you mean 'optional'?"),
+        ("is_reusable times", "did you mean 'repeat'?"),
+        ("json__eq json__name", "did you mean 'match_json'?"),
+        ("match_params match_querystring params__contains", "did you mean 'match_query'?"),
+        ("params__eq query query_string", "did you mean 'params'?"),
+        ("passthrough", "it is an argument of the mock, not of a route"),
+        ("real_http", "pass passthrough_unmatched=True to the mock"),
+        ("reply respond response", "did you mean 'body' or 'payload'?"),
+        ("response_class", "pass it to the session of the client"),
+        ("response_json return_value", "did you mean 'payload'?"),
+        ("url__regex url__startswith", "pass re.compile(...) as the URL"),
+        ("auth", "the known ones are status, body,"),
+    ],
+)
+def test_the_words_of_other_libraries_name_ours(registry, words, hint):
+    for word in words.split():
+        with pytest.raises(TypeError) as caught:
+            registry.get(URL, **{word: None})
+        assert str(caught.value).startswith(f"unknown argument {word!r}; {hint}")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("get", (), {}),
+        ("add", (), {}),
+        ("ws", (URL,), {}),
+        ("ws", (URL, print), {"body": "x"}),
+        ("assert_called_with", (URL,), {"body": b"x"}),
+        ("assert_has_calls", (), {}),
+    ],
+)
+def test_a_wrong_call_names_the_method_without_an_internal_class(registry, name, arguments, options):
+    with pytest.raises(TypeError, match=rf"^{name}\(\) (missing|got) "):
+        getattr(registry, name)(*arguments, **options)

@@ -93,7 +93,9 @@ def test_what_others_call_it_names_fault(name: str):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(Fault.RESET, "Fault.RESET"), (ValueError("mine"), "ValueError('mine')")], ids=str
+    ("value", "text"),
+    [(Fault.RESET, "Fault.RESET"), (ValueError("mine"), "ValueError('mine')"), (ValueError, "ValueError")],
+    ids=str,
 )
 def test_a_fault_by_position_is_refused_with_its_name(value: object, text: str):
     with pytest.raises(TypeError) as caught:

@@ -33,10 +33,25 @@ def test_a_removed_route_answers_no_more(registry):
     assert not match(registry, "GET", A).unmatched
 
 
-def test_removing_a_route_of_another_registry_changes_nothing(registry):
+def test_a_route_of_another_registry_is_not_removed(registry):
     route = registry.get(A)
-    Registry().remove(route)
+    with pytest.raises(ValueError, match=rf"^GET {A} is not a route of this mock: call remove\(\) on its own mock$"):
+        Registry().remove(route)
     assert match(registry, "GET", A).route is route
+
+
+def test_a_route_that_was_replaced_answers_no_more_and_may_be_removed(registry):
+    replaced, route = [registry.get(A, repeat=True) for _ in range(2)]
+    registry.remove(replaced)
+    assert (replaced.remaining, registry.routes) == (0, [route])
+
+
+@pytest.mark.parametrize("repeat", [1, True])
+def test_a_route_that_was_cleared_answers_no_more_and_may_be_removed(registry, repeat):
+    route = registry.get(A, repeat=repeat)
+    registry.clear()
+    assert route.remaining == 0
+    registry.remove(route)
 
 
 def test_remove_takes_a_route(registry):

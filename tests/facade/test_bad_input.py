@@ -57,6 +57,12 @@ def test_an_error_of_core_comes_through_unchanged(m, options):
     assert m.routes == []
 
 
+@pytest.mark.parametrize(("name", "arguments"), [("get", ()), ("add", ()), ("ws", (URL,)), ("assert_called_with", ())])
+def test_a_wrong_call_names_the_method_without_an_internal_class(m, name, arguments):
+    with pytest.raises(TypeError, match=rf"^{name}\(\) missing 1 required positional argument"):
+        getattr(m, name)(*arguments)
+
+
 @pytest.mark.parametrize("repeat", [2, True])
 def test_a_generator_cannot_be_sent_twice(m, repeat):
     with pytest.raises(ValueError, match=rf"repeat={repeat}.*pass the function"):

@@ -49,8 +49,9 @@ def test_add_has_the_signature_of_core_and_the_shortcuts_show_it():
     signature = inspect.signature(aiointercept.add)
     assert signature.parameters == inspect.signature(Registry.add).parameters
     known = [p for p in signature.parameters.values() if p.name not in ("self", "method", "unknown")]
+    shown = [p.replace(annotation=inspect.Parameter.empty) for p in known]
     for name in ("get", "post", "put", "patch", "delete", "head", "options", "any"):
-        assert list(inspect.signature(getattr(aiointercept(), name)).parameters.values()) == known
+        assert list(inspect.signature(getattr(aiointercept(), name)).parameters.values()) == shown
     assert [p.name for p in known[1:]] == list(RouteOptions.__annotations__)
 
 

@@ -1,6 +1,7 @@
 """Waiting for requests of code in the background."""
 
 import asyncio
+import math
 import re
 import threading
 
@@ -38,8 +39,37 @@ async def test_it_says_how_many_came():
         await fetch(m.server_url)
         with pytest.raises(AssertionError, match=r"expected 2 requests GET within 0\.01 s, got 1; received last: GET"):
             await m.wait_for_requests(2, method="get", timeout=0.01)
-        with pytest.raises(ValueError, match="count must be a positive int, got 0"):
-            await m.wait_for_requests(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"count": 0}, ValueError, "count must be a positive int, got 0"),
+        ({"count": 1.5}, TypeError, "count must be a positive int, got 1.5"),
+        ({"count": True}, TypeError, "count must be a positive int, got True"),
+        (
+            {"count": "http://h.test/"},
+            TypeError,
+            "count must be a positive int, got 'http://h.test/'; pass the URL as url=",
+        ),
+        ({"timeout": "1"}, TypeError, "timeout must be a number of seconds, or None, got '1'"),
+        ({"timeout": -1}, ValueError, "timeout must be a number of seconds that is not negative, got -1"),
+        ({"timeout": math.nan}, ValueError, "timeout must be a number of seconds that is not negative, got nan"),
+        ({"method": "GE T"}, ValueError, "method must be an HTTP method"),
+        ({"url": "/users"}, ValueError, "url must be an absolute URL"),
+    ],
+)
+async def test_what_cannot_be_waited_for_is_refused(options, error, message):
+    with aiointercept() as m, pytest.raises(error, match=f"^{re.escape(message)}"):
+        await m.wait_for_requests(**options)
+
+
+@pytest.mark.parametrize("method", ["ANY", "*"])
+async def test_any_method_means_what_it_means_for_a_route(method):
+    async with aiointercept() as m:
+        m.any(m.server_url)
+        await fetch(m.server_url)
+        assert [r.method for r in await m.wait_for_requests(method=method, timeout=0)] == ["GET"]
 
 
 async def test_the_end_of_the_block_wakes_it():

@@ -230,16 +230,27 @@ def test_ini_without_a_fixture():
 def test_marker(aiointercept_mock):
     response = requests.get(f"{aiointercept_mock.server_url}/unknown")
     assert (response.status_code, response.text.split(" ")[0]) == (404, "no")
+
+
+@pytest.mark.aiointercept(unmatched_status=False)
+def test_marker_without_a_status(aiointercept_mock):
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{aiointercept_mock.server_url}/unknown")
+
+
+def test_argument_without_a_status():
+    with aiointercept(unmatched_status=False) as m, pytest.raises(requests.ConnectionError):
+        requests.get(m.server_url)
 """
 
 
 def test_the_status_of_unmatched_requests_is_an_option_and_an_argument_of_the_marker(run):
     result = run(UNMATCHED_STATUS, "-o", "aiointercept_unmatched_status=501")
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=5)
 
 
-@pytest.mark.parametrize("value", ["abc", "99"])
+@pytest.mark.parametrize("value", ["abc", "99", "204", "304"])
 def test_another_status_of_unmatched_requests_is_a_usage_error(run, value):
     result = run(UNMATCHED_STATUS, "-o", f"aiointercept_unmatched_status={value}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*aiointercept_unmatched_status must be a status from 200 to 599, got '{value}'*"])
+    result.stderr.fnmatch_lines([f"*aiointercept_unmatched_status must be a status from 200 to 599 *, got '{value}'*"])

@@ -1,54 +1,86 @@
 """Checks of the arguments of `add` that do not depend on the content of the reply."""
 
 import difflib
+import inspect
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
+from typing import TypeVar
 
 from ._faults import Fault
 from ._format import describe_value
 from ._headers import TOKEN
 
-__all__ = ["check_behaviour", "check_delay", "check_method", "check_repeat", "check_shortcut", "reject_unknown"]
+__all__ = [
+    "check_behaviour",
+    "check_delay",
+    "check_method",
+    "check_repeat",
+    "check_shortcut",
+    "reject_unknown",
+    "without_class_names",
+]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
 
-# What the arguments are called in other libraries.
+C = TypeVar("C")
+
+# What other libraries call each argument. A word with two underscores at its end is a prefix.
 _OTHER_NAMES = {
-    "code": "status",
-    "content": "body",
-    "data": "body",
-    "delay_seconds": "delay",
-    "error": "fault",
-    "exc": "fault",
-    "form": "match_form",
-    "html": "body",
-    "match_content": "match_body",
-    "match_data": "match_form",
-    "match_params": "match_query",
-    "match_querystring": "match_query",
-    "matcher": "match",
-    "query": "params",
-    "raises": "fault",
-    "request_headers": "match_headers",
-    "response": "body",
-    "return_value": "payload",
-    "side_effect": "callback",
-    "status_code": "status",
-    "text": "body",
-    "timeout": "fault",
-    "times": "repeat",
+    "body": "content data html reply respond response response_data stream text",
+    "callback": "handler side_effect",
+    "content_type": "mimetype",
+    "delay": "delay_seconds",
+    "fault": "error exc raises side_effect timeout",
+    "headers": "adding_headers cookies forcing_headers",
+    "json": "json_data",
+    "match": "additional_matcher matcher",
+    "match_body": "body_pattern content content__ match_content",
+    "match_form": "data data__ form match_data match_files",
+    "match_headers": "cookies cookies__ headers__ request_headers",
+    "match_json": "json__",
+    "match_query": "match_params match_querystring params__",
+    "optional": "is_optional",
+    "params": "params__eq qs query query_string",
+    "payload": "reply respond response response_json return_value",
+    "repeat": "is_reusable times",
+    "status": "code status_code",
+}
+# What to write for words of other libraries that are no argument here.
+_NO_ARGUMENT = {
+    "complete_qs": "the whole query of the URL is compared, unless match_query= is given",
+    "passthrough": "it is an argument of the mock, not of a route",
+    "real_http": "pass passthrough_unmatched=True to the mock",
+    "regex": "pass re.compile(...) as the URL",
+    "response_class": "pass it to the session of the client",
+    "url__": "pass re.compile(...) as the URL",
 }
 
 
 def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> None:
-    """Raise `TypeError` for the first unknown keyword argument, naming the known one that it resembles."""
+    """Raise `TypeError` for the first unknown keyword argument, naming what is written instead."""
     for name in unknown:
-        similar = (
-            [_OTHER_NAMES[name]] if _OTHER_NAMES.get(name) in known else difflib.get_close_matches(name, known, n=1)
-        )
-        hint = f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(known)}"
+        prefix = name[: name.find("__") + 2] if "__" in name else name
+        if prefix in _NO_ARGUMENT:
+            hint = _NO_ARGUMENT[prefix]
+        elif meant := _called(name) or _called(prefix) or difflib.get_close_matches(name, known, n=1, cutoff=0.7):
+            hint = f"did you mean {' or '.join(map(repr, meant))}?"
+        else:
+            hint = f"the known ones are {', '.join(known)}"
         raise TypeError(f"unknown argument {name!r}; {hint}")
+
+
+def _called(word: str) -> list[str]:
+    """Return the arguments that other libraries call `word`."""
+    return [name for name, others in _OTHER_NAMES.items() if word in others.split()]
+
+
+def without_class_names(cls: type[C]) -> type[C]:
+    """Have Python's errors about a wrong call of a method say `get()`, without the class that defines it."""
+    for name, function in vars(cls).items():
+        if inspect.isfunction(function):
+            function.__qualname__ = name
+    return cls
 
 
 def check_shortcut(name: str, positional: tuple[object, ...], options: Mapping[str, object]) -> None:
@@ -58,15 +90,25 @@ def check_shortcut(name: str, positional: tuple[object, ...], options: Mapping[s
         raise TypeError(f"{name}() has a method already, got method={method}; write add(url, method={method})")
     if positional:
         given = positional[0]
-        value = str(given) if isinstance(given, Fault) else describe_value(given)
-        if isinstance(given, Fault) or _is_exception(given):
-            argument = "fault"
-        else:
-            argument = "body" if isinstance(given, str | bytes) else "payload"
+        # A class or a function as it is called in the code, the number of an `http.HTTPStatus`.
+        value = getattr(given, "__name__", None) or (
+            str(given) if isinstance(given, Fault | int) else describe_value(given)
+        )
         raise TypeError(
             f"{name}() takes only the URL by position, got {value} too; name the argument, for example "
-            f"{argument}={value}"
+            f"{_likely_argument(given)}={value}"
         )
+
+
+def _likely_argument(value: object) -> str:
+    """Return the argument that is likely meant by a value without a name."""
+    if isinstance(value, Fault) or _is_exception(value):
+        return "fault"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "status"
+    if isinstance(value, str | bytes | AsyncIterable) or inspect.isasyncgenfunction(value):
+        return "body"
+    return "callback" if callable(value) else "payload"
 
 
 def check_method(method: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from yarl import URL, Query
 
-from ._arguments import check_method
+from ._arguments import check_method, without_class_names
 from ._comparison import JSON, Data, Headers, ValueMatcher
 from ._format import count_of, describe_key, describe_value, list_of
 from ._journal import Journal, RequestLog
@@ -34,6 +34,7 @@ _NOTED = 10
 _LISTED = 50
 
 
+@without_class_names
 class CallAssertions(Generic[R]):
     """Access to recorded requests and assertions on them, for classes with a `journal`."""
 

@@ -27,7 +27,8 @@ class Record(Generic[R]):
     """One recorded request, with its key and the route that answered it.
 
     `route` is `None` for a request that no route answered; `explanation` then says why, and `unmatched` is true if no
-    route had a reply for it. A transport may set the `status` that was sent and the `seconds` that the reply took.
+    route had a reply for it. A transport may set the `status` that was sent and the `seconds` until the reply was
+    chosen, before its delay.
     """
 
     key: Key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from yarl import URL, Query
 
-from ._arguments import check_behaviour, check_delay, check_method, check_repeat, reject_unknown
+from ._arguments import check_behaviour, check_delay, check_method, check_repeat, reject_unknown, without_class_names
 from ._callback_arguments import check_callback
 from ._conditions import BodyPattern, build_conditions
 from ._fault_replies import FaultTemplate, build_fault
@@ -47,6 +47,7 @@ class RegistryRules:
     check_callbacks: bool = True
 
 
+@without_class_names
 class Registration(MethodShortcuts[R], Generic[R]):
     """`add` and `ws`, for classes with a method `register`."""
 

@@ -71,8 +71,11 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         self._callback_context = callback_context
         self._on_error = on_error or _log_error
         self._journal: Journal[R] = Journal()
+        self._new_table = functools.partial(
+            RouteTable, exact_urls_first=self._rules.exact_urls_first, allow_unreachable=self._rules.allow_unreachable
+        )
+        self._table = self._new_table()
         self.renew_lock()
-        self.clear()
 
     @property
     def lock(self) -> AbstractContextManager[object]:
@@ -100,12 +103,17 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
             self._table.insert(route)
 
     def remove(self, route: Route[R]) -> None:
-        """Have `route` answer no more requests; what it answered stays recorded, and its origin stays covered."""
+        """Have `route` answer no more requests; what it answered stays recorded, and its origin stays covered.
+
+        Without effect for a route that was removed before; `ValueError` for one of another mock.
+        """
         if not isinstance(route, Route):
             raise TypeError(f"remove() takes a route, as add() and get() return it, got {describe_value(route)}")
         with self._lock:
             if self._table.remove(route):
                 route.remaining = 0
+            elif route.remaining != 0:
+                raise ValueError(f"{shorten(str(route))} is not a route of this mock: call remove() on its own mock")
 
     def clear_requests(self) -> None:
         """Forget the recorded requests and the number of calls; routes stay, and used replies do not come back."""
@@ -118,9 +126,9 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         """Forget all routes and all recorded requests."""
         with self._lock:
             self._journal.clear()
-            self._table = RouteTable(
-                exact_urls_first=self._rules.exact_urls_first, allow_unreachable=self._rules.allow_unreachable
-            )
+            for route in self._table.routes:
+                route.remaining = 0
+            self._table = self._new_table()
 
     def covers(self, url: URL) -> bool:
         """Return whether `url` is of an origin that was registered with an exact URL, or matches a pattern."""

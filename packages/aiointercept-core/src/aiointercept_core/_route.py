@@ -143,6 +143,7 @@ class RouteQueue:
                     "register it before that one"
                 )
             self.remove(other)
+            other.remaining = 0
         self.routes.append(route)
         if route.remaining is None:
             self._unlimited.append(route)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from yarl import URL, Query
 
-from ._arguments import check_shortcut
+from ._arguments import check_shortcut, without_class_names
 from ._conditions import BodyPattern
 from ._faults import Fault
 from ._replies import BodySource, Callback
@@ -88,6 +88,7 @@ class RouteOptions(TypedDict, total=False):
     sse: Events | None
 
 
+@without_class_names
 class MethodShortcuts(Generic[R]):
     """`get`, `post` and so on: each calls `self.add` with its method, so that overriding `add` is enough."""
 
@@ -161,9 +162,13 @@ class MethodShortcuts(Generic[R]):
 
 
 def set_signatures(add: Callable[..., Route[Any]]) -> None:
-    """Give the shortcuts the signature of `add`, without the method, and a line on each argument, for `help()`."""
+    """Give the shortcuts the arguments of `add`, without the method, and a line on each of them, for `help()`.
+
+    The types are left out, because they make the signature unreadable; the lines tell them.
+    """
     signature = inspect.signature(add)
-    parameters = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]
+    named = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]
+    parameters = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in named]
     for name in ("get", "post", "put", "patch", "delete", "head", "options", "any"):
         shortcut = vars(MethodShortcuts)[name]
         shortcut.__signature__ = signature.replace(parameters=parameters, return_annotation=Route)

@@ -30,7 +30,7 @@ from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt
 from ._waiting import wait_for_requests
-from ._warnings import warn_if_let_out, warn_if_not_redirected
+from ._warnings import warn_if_unreachable
 
 __all__ = ["aiointercept"]
 
@@ -49,7 +49,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. Of
     nested mocks, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
     receives the mock when this is used as a decorator. An unmatched request gets a closed connection, or a reply with
-    `unmatched_status` and the explanation as text.
+    `unmatched_status` and the explanation as text; `unmatched_status=False` closes it whatever pytest's configuration
+    says.
 
     When the block is left without an exception, the errors of callbacks are raised, unless `raise_callback_errors` is
     false; with `assert_all_called`, an unused route is an `AssertionError`; with `assert_all_matched`, so is an
@@ -294,14 +295,10 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             )
         check_fault(fault, is_redirecting=self._mock_external_urls)
 
-    def _warn_if_unreachable(self, url: URL | None) -> None:
-        """Warn of a registration whose requests cannot reach the mock; `url` is `None` for a pattern."""
-        if url is None or (url.scheme == "http" and (url.raw_host, url.port) == self._address()):
-            return
-        if self._mock_external_urls:
-            warn_if_let_out(url, self._passthrough, mock_ip_addresses=self._mock_ip_addresses)
-        else:
-            warn_if_not_redirected(url, self.server_url)
+    def _warn_if_unreachable(self, given: str | URL | re.Pattern[str], url: URL | None) -> None:
+        """Warn of a registration for `given` whose requests cannot reach the mock; `url` is `None` for a pattern."""
+        passthrough = self._passthrough if self._mock_external_urls else None
+        warn_if_unreachable(given, url, self._address(), passthrough, mock_ip_addresses=self._mock_ip_addresses)
 
     def _note_callback_errors(self, exc: BaseException) -> None:
         """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""

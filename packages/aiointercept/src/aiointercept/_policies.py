@@ -212,8 +212,12 @@ def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
             exc.add_note(f"before this: {error}")
 
 
-def check_unmatched_status(status: int | None) -> int | None:
-    """Return `status`; raise `ValueError` if it is none that a reply may have."""
-    if status is None or status in range(200, 600):
+def check_unmatched_status(status: object) -> int | None:
+    """Return `status`, `None` for `False`; raise `ValueError` for what is no status of a response with a body."""
+    if status is None or status is False:
+        return None
+    if isinstance(status, int) and status in range(200, 600) and status not in (204, 304):
         return status
-    raise ValueError(f"unmatched_status must be a status from 200 to 599, got {status!r}; for example 501")
+    raise ValueError(
+        f"unmatched_status must be a status from 200 to 599 that allows a body, got {status!r}; for example 501"
+    )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL, Query
 
 from aiointercept_core import BodySource, Callback, Events, Fault, MethodShortcuts, Registry, Route
+from aiointercept_core._arguments import without_class_names
 from aiointercept_server import AiointerceptRequest
 
-from ._warnings import warn_user
+from ._warnings import AiointerceptWarning, warn_of_exception
 from ._websocket import ServerWebSocket
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["Registration"]
 __tracebackhide__ = True
 
 
+@without_class_names
 class Registration(MethodShortcuts[AiointerceptRequest]):
     """The methods of a mock that have to do with routes. The shortcuts `get`, `post` and the others call `add`."""
 
@@ -102,15 +104,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
             sse=sse,
             **unknown,
         )
-        if exception and exception is not True:
-            name = exception.__name__ if isinstance(exception, type) else repr(exception)
-            condition = "" if self._mock_external_urls else ", which needs mock_external_urls=True"
-            warn_user(
-                f"exception={name} closes the connection, and the caller gets a ClientConnectionError: write "
-                f"exception=True, or fault={name} to raise the exception itself{condition}"
-            )
-        self._warn_if_unreachable(route.url)
-        return route
+        return self._check_route(route, url, exception)
 
     def ws(
         self,
@@ -151,8 +145,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
             delay=delay,
             fault=fault,
         )
-        self._warn_if_unreachable(route.url)
-        return route
+        return self._check_route(route, url)
 
     @property
     def routes(self) -> Sequence[Route[AiointerceptRequest]]:
@@ -166,7 +159,8 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
     def remove(self, route: Route[AiointerceptRequest]) -> None:
         """Have `route` answer no more requests.
 
-        What it answered stays recorded, and requests to its origin still reach the mock.
+        What it answered stays recorded, and requests to its origin still reach the mock. Without effect for a route
+        that was removed before; `ValueError` for one of another mock.
         """
         self._registry.remove(route)
 
@@ -174,10 +168,26 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
         """Forget all routes and recorded requests; the mock keeps running."""
         self._registry.clear()
 
+    def _check_route(
+        self, route: Route[AiointerceptRequest], url: str | URL | re.Pattern[str], exception: object = None
+    ) -> Route[AiointerceptRequest]:
+        """Return `route`, which was registered for `url`, after a warning if it cannot do what the user expects.
+
+        A route whose warning is raised as an error is not kept.
+        """
+        try:
+            if exception and exception is not True:
+                warn_of_exception(exception, can_be_fault=self._mock_external_urls)
+            self._warn_if_unreachable(url, route.url)
+        except AiointerceptWarning:
+            self._registry.remove(route)
+            raise
+        return route
+
     @abstractmethod
     def _check_registration(self, fault: object) -> None:
         """Raise `RuntimeError` unless the mock is running, `ValueError` for a fault that its mode does not have."""
 
     @abstractmethod
-    def _warn_if_unreachable(self, url: URL | None) -> None:
-        """Warn of a registration whose requests cannot reach the mock; `url` is `None` for a pattern."""
+    def _warn_if_unreachable(self, given: str | URL | re.Pattern[str], url: URL | None) -> None:
+        """Warn of a registration for `given` whose requests cannot reach the mock; `url` is `None` for a pattern."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from yarl import URL
 
 from aiointercept_core import Journal, build_matcher
+from aiointercept_core._arguments import check_method
+from aiointercept_core._format import describe_value
 from aiointercept_server import AiointerceptRequest
 
 from ._cross_loop import call_threadsafe
@@ -29,15 +31,16 @@ async def wait_for_requests(
 
     Raises `AssertionError` after `timeout` seconds, or when the block of the mock has ended.
     """
-    if count < 1:
-        raise ValueError(f"count must be a positive int, got {count!r}")
+    _check(count, timeout)
+    if method is not None:
+        method = check_method(method)
     matcher = build_matcher(url) if url is not None else None
 
     def received() -> list[AiointerceptRequest]:
         return [
             record.request
             for record in list(journal.records)
-            if method is None or record.key[0] == method.upper()
+            if method in (None, "ANY", record.key[0])
             if matcher is None or not list(matcher.differences(record.request))
         ]
 
@@ -56,7 +59,7 @@ async def wait_for_requests(
             return found
     except TimeoutError:
         wanted = f"{count} request{'s' if count > 1 else ''}"
-        which = " ".join(str(part) for part in (method and method.upper(), matcher) if part is not None)
+        which = " ".join(str(part) for part in (method, matcher) if part is not None)
         all_received = "; ".join(f"{record.key[0]} {record.key[1]}" for record in list(journal.records)[-5:]) or "none"
         raise AssertionError(
             f"expected {wanted}{f' {which}' if which else ''} {reason}, got {len(received())}; "
@@ -64,3 +67,18 @@ async def wait_for_requests(
         ) from None
     finally:
         unsubscribe()
+
+
+def _check(count: object, timeout: object) -> None:
+    """Raise `TypeError` or `ValueError` for a number of requests or a timeout that cannot be waited for."""
+    if isinstance(count, str | URL | re.Pattern):
+        raise TypeError(f"count must be a positive int, got {describe_value(count)}; pass the URL as url=")
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"count must be a positive int, got {describe_value(count)}")
+    if count < 1:
+        raise ValueError(f"count must be a positive int, got {count!r}")
+    if timeout is not None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise TypeError(f"timeout must be a number of seconds, or None, got {describe_value(timeout)}")
+        if not timeout >= 0:
+            raise ValueError(f"timeout must be a number of seconds that is not negative, got {timeout!r}")

@@ -56,8 +56,10 @@ def _unmatched_status(config: "pytest.Config") -> int | None:
     value = config.getini(name)
     if not value:
         return None
-    if not value.isdecimal() or not 200 <= int(value) <= 599:
-        raise pytest.UsageError(f"{name} must be a status from 200 to 599, got {value!r}; for example 501")
+    if not value.isdecimal() or not 200 <= int(value) <= 599 or int(value) in (204, 304):
+        raise pytest.UsageError(
+            f"{name} must be a status from 200 to 599 that allows a body, got {value!r}; for example 501"
+        )
     return int(value)
 
 
