@@ -1,5 +1,8 @@
 """The server as an aiohttp application, for an aiohttp runner, `web.run_app` or a test client."""
 
+import asyncio
+
+import aiohttp
 from aiohttp import web
 
 from ._handler import Answer, handle_request, read_body_first
@@ -20,11 +23,36 @@ def application(answer: Answer) -> web.Application:
     answer = read_body_first(answer)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await handle_request(answer, AiointerceptRequest._adopt(request))
+        return await handle_request(answer, _adopt(request))
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle, expect_handler=_write_no_continue)
     return app
+
+
+def _adopt(request: web.Request) -> AiointerceptRequest:
+    """Return a request of our class for one that aiohttp made."""
+    message = getattr(request, "_message", None)
+    if message is None:
+        raise RuntimeError(
+            f"application() cannot be used with aiohttp {aiohttp.__version__}, because it lacks Request._message: "
+            "install a release of aiointercept that supports it, or an older aiohttp"
+        )
+    adopted = AiointerceptRequest(
+        message,
+        request.content,
+        request.protocol,
+        request.writer,
+        request.task,
+        asyncio.get_running_loop(),
+        state=dict(request),
+        scheme=request.scheme,
+        remote=request.remote,
+    )
+    adopted._match_info = request.match_info
+    # Now, because the address of the server is not known any more once the client has left.
+    adopted._url = adopted.url
+    return adopted
 
 
 async def _write_no_continue(request: web.Request) -> None:

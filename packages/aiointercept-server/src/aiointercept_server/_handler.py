@@ -21,7 +21,7 @@ Answer: TypeAlias = Callable[[AiointerceptRequest], Awaitable[Reply]]
 
 async def handle_request(answer: Answer, request: web.BaseRequest) -> web.StreamResponse:
     """Answer `request` with the reply that `answer` returns, or with status 500 and the traceback if it raises."""
-    # Requests are made by `_adopt` or by the request factory of `Server`, aiohttp only passes them on.
+    # Requests are made by `application` or by the request factory of `Server`, aiohttp only passes them on.
     assert isinstance(request, AiointerceptRequest)
     try:
         reply: object = await answer(request)

@@ -75,31 +75,6 @@ class AiointerceptRequest(web.Request):
         # The body, `EMPTY_PAYLOAD` once all of it has been received.
         self._unread = payload
 
-    @classmethod
-    def _adopt(cls, request: web.Request) -> "AiointerceptRequest":
-        """Return a request of this class for one that an `aiohttp.web.Application` received."""
-        message = getattr(request, "_message", None)
-        if message is None:
-            raise RuntimeError(
-                f"application() cannot be used with aiohttp {aiohttp.__version__}, because it lacks Request._message: "
-                "install a release of aiointercept that supports it, or an older aiohttp"
-            )
-        adopted = cls(
-            message,
-            request.content,
-            request.protocol,
-            request.writer,
-            request.task,
-            asyncio.get_running_loop(),
-            state=dict(request),
-            scheme=request.scheme,
-            remote=request.remote,
-        )
-        adopted._match_info = request.match_info
-        # Now, because the address of the server is not known any more once the client has left.
-        adopted._url = adopted.url
-        return adopted
-
     @property
     def complete(self) -> bool:
         """Whether the whole body has been received; stays `False` if the client left before that."""
@@ -281,7 +256,7 @@ class AiointerceptRequest(web.Request):
         return piece
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
-        # aiohttp's master insists on the route of an application, which only a request of `_adopt()` has.
+        # aiohttp's master insists on the route of an application, which only a request of `application` has.
         if self._match_info is not None:
             await super()._prepare_hook(response)
 

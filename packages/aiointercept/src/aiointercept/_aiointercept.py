@@ -14,6 +14,7 @@ from aiointercept_dns import Passthrough
 from aiointercept_server import AiointerceptRequest
 
 from ._callbacks import CallbackRunner
+from ._checks import Checks
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
@@ -102,9 +103,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         self._mock_ip_addresses = mock_ip_addresses
         self._param = param
         self._unmatched_status = check_unmatched_status(option_or_ini(unmatched_status, "unmatched_status", None))
-        self._raise_callback_errors = option_or_ini(raise_callback_errors, "raise_callback_errors", True)
-        self._assert_all_called = option_or_ini(assert_all_called, "assert_all_called", False)
-        self._assert_all_matched = option_or_ini(assert_all_matched, "assert_all_matched", False)
+        self._checks = Checks.or_ini(raise_callback_errors, assert_all_called, assert_all_matched)
 
     def __repr__(self) -> str:
         return repr(self._running) if self._running is not None else self._last_repr
@@ -157,7 +156,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         running = self._begin_stop()
         if running is None:
             return StopResult()
-        return StopResult(running.closing, lambda: self._raise_failures(running), must_be_awaited=True)
+        return StopResult(running.closing, lambda: self._checks.run(self, running.take_errors()), must_be_awaited=True)
 
     def check(
         self,
@@ -171,12 +170,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         Errors of callbacks are raised once: a single one as itself, several as a group.
         """
         if self._running is not None:
-            self._raise_failures(
-                self._running,
-                raise_callback_errors=raise_callback_errors,
-                assert_all_called=assert_all_called,
-                assert_all_matched=assert_all_matched,
-            )
+            checks = self._checks.replaced_by(raise_callback_errors, assert_all_called, assert_all_matched)
+            checks.run(self, self._running.take_errors())
 
     def assert_all_called(self) -> None:
         """Raise `AssertionError` if a route that is not optional was never used."""
@@ -194,7 +189,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             return
         if running_loop() is None:
             running.closing.wait()
-        self._raise_failures(running, exc)
+        self._checks.run(self, running.take_errors(), exc)
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -207,7 +202,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         if running is None:
             return
         await running.closing
-        self._raise_failures(running, exc)
+        self._checks.run(self, running.take_errors(), exc)
 
     def __call__(self, target: F) -> F:
         """Decorate a function, method, generator or class: each call gets a mock of its own.
@@ -233,8 +228,6 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     def server_url(self) -> str:
         """The base URL of the mock, without a slash at its end; `RuntimeError` before the first start."""
         return "http://{}:{}".format(*self._address())
-
-    # Assertions and recorded requests: see `CallAssertions`.
 
     async def wait_for_requests(
         self,
@@ -304,24 +297,3 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""
         if self._running is not None:
             note_errors(exc, self._running.take_errors())
-
-    def _raise_failures(self, running: RunningMock, exc: BaseException | None = None, **options: bool | None) -> None:
-        """Raise what went wrong in a block, or note it on `exc`, the exception with which the block is left."""
-        errors = running.take_errors()
-        if not _or_default(options.get("raise_callback_errors"), self._raise_callback_errors):
-            errors = []
-        if exc is not None:
-            note_errors(exc, errors)
-            return
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup("several callbacks raised errors", errors)
-        if _or_default(options.get("assert_all_matched"), self._assert_all_matched):
-            self.assert_all_matched()
-        if _or_default(options.get("assert_all_called"), self._assert_all_called):
-            self.assert_all_called()
-
-
-def _or_default(option: bool | None, default: bool) -> bool:
-    return default if option is None else option

@@ -7,7 +7,7 @@ from aiohttp import ServerDisconnectedError
 from aiointercept_core import CloseConnection, Fault, FaultReply, Reply
 from aiointercept_dns import OutgoingRequest, failures
 
-__all__ = ["check_fault", "fail"]
+__all__ = ["check_fault", "fail", "set_disconnect"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -57,6 +57,12 @@ def fail(reply: FaultReply, client_request: OutgoingRequest | None) -> Reply:
             client_request.set_exception(_CALLER_ERRORS[fault](client_request))
     is_sent = isinstance(fault, Fault) and fault.is_sent_by_server
     return reply if is_sent else CloseConnection(delay=reply.delay)
+
+
+def set_disconnect(client_request: OutgoingRequest | None) -> None:
+    """Have the caller get a disconnect, so that aiohttp does not retry the request; a known error stays."""
+    if client_request is not None and client_request.exception is None:
+        client_request.set_exception(ServerDisconnectedError())
 
 
 def _is_exception(value: object, kind: type[BaseException]) -> bool:

@@ -1,14 +1,14 @@
 """Nested mocks: which of several running mocks answers a request."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from aiointercept_core import Matching, Registry, Route
 from aiointercept_dns import OutgoingRequest
 from aiointercept_server import AiointerceptRequest
 
-from ._policies import RoutingPolicy
+from ._policies import Destination, RoutingPolicy
 
 __all__ = ["NestedSearch"]
 
@@ -20,19 +20,23 @@ class Answering(Protocol):
     def registry(self) -> Registry[AiointerceptRequest]: ...
     @property
     def routing(self) -> RoutingPolicy: ...
+    @property
+    def is_redirecting(self) -> bool: ...
 
 
 M = TypeVar("M", bound=Answering)
 
 
 class NestedSearch(Generic[M]):
-    """The search for the mock that answers one request, from the innermost mock to the outermost.
+    """The search for the mock that answers one request: `innermost`, or one of the `outer` mocks around it.
 
     Each condition of a route is evaluated once, however often the search is asked.
     """
 
-    def __init__(self, mocks: Sequence[M], request: AiointerceptRequest, client_request: OutgoingRequest) -> None:
-        self._mocks = mocks
+    def __init__(
+        self, innermost: M, outer: Iterable[M], request: AiointerceptRequest, client_request: OutgoingRequest
+    ) -> None:
+        self._mocks = [innermost, *_knowing_origin(outer, client_request)]
         self._request = request
         self._client_request = client_request
 
@@ -69,3 +73,13 @@ class NestedSearch(Generic[M]):
         return "".join(
             f"; in the mock around it: {mock.registry.explain(matching)}" for mock, matching in self._searches[1:]
         )
+
+
+def _knowing_origin(mocks: Iterable[M], client_request: OutgoingRequest) -> Iterator[M]:
+    """Yield those of `mocks`, innermost first, that know the origin of a request; none behind the real network."""
+    for mock in mocks:
+        destination = mock.routing.destination(client_request) if mock.is_redirecting else None
+        if destination is Destination.REAL_NETWORK:
+            return
+        if destination is Destination.MOCK:
+            yield mock

@@ -7,35 +7,21 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from aiohttp import ServerDisconnectedError
-
-from aiointercept_core import (
-    CloseConnection,
-    FaultReply,
-    Journal,
-    Record,
-    Registry,
-    Reply,
-    Route,
-    Stream,
-    Upgrade,
-    WebSocket,
-    WebSocketConnection,
-)
-from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
-from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_chunks, ignore_retries
+from aiointercept_core import CloseConnection, FaultReply, Journal, Record, Registry, Reply, Route, Stream, WebSocket
+from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection
+from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_retries
 
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
-from ._faults import fail
+from ._faults import fail, set_disconnect
+from ._forwarding import Body, Forwarder, OwnPortError
 from ._nesting import NestedSearch
-from ._own_ports import OwnPortError, refuse_own_port
-from ._policies import Destination, ReplyPolicy, RoutingPolicy, keep_error
+from ._policies import Destination, ReplyPolicy, RoutingPolicy
 from ._running_mocks import RunningMocks
+from ._sending import keep_body_errors, keep_handler_errors
 from ._started_at import StartedAt
 
 __all__ = ["RunningMock"]
@@ -46,7 +32,6 @@ logger = logging.getLogger("aiointercept")
 _clock = functools.partial(time.perf_counter)
 
 _FORWARDED = "forwarded to the real network"
-_STOPPED = "the mock was stopped while the request waited for its reply"
 
 
 class RunningMock:
@@ -76,7 +61,7 @@ class RunningMock:
         self._callbacks = callbacks
         self.routing = routing
         self._replies = replies
-        self._upstream = Upstream(refuse=refuse_own_port) if forward_unmatched else None
+        self._forwarder = Forwarder() if forward_unmatched else None
         self._redirection = Redirection(self.decide, unwrap_os_errors=True) if redirect else None
         self._listener: Listener | None = None
         self._is_forked = False
@@ -95,6 +80,11 @@ class RunningMock:
             return "<aiointercept not started>"
         host, port = self.address
         return f"<aiointercept http://{host}:{port}{' (stopped)' if self.is_closed else ''}, {self._started_at}>"
+
+    @property
+    def is_redirecting(self) -> bool:
+        """Whether the aiohttp clients of the process are redirected."""
+        return self._redirection is not None
 
     @property
     def journal(self) -> Journal[AiointerceptRequest]:
@@ -120,7 +110,7 @@ class RunningMock:
         self.stop_redirecting()
         RUNNING_MOCKS.remove(self)
         self._callbacks.close()
-        cleanup = self._upstream.close if self._upstream is not None else None
+        cleanup = self._forwarder.close if self._forwarder is not None else None
         self.closing = CloseHandle(self._listener, cleanup, self._release)
         self.is_closed = True
         self.registry.journal.notify()
@@ -136,7 +126,7 @@ class RunningMock:
     def stop_redirecting(self) -> None:
         """Stop redirecting at once."""
         if self._redirection is not None:
-            self._redirection.stop(_STOPPED)
+            self._redirection.stop("the mock was stopped while the request waited for its reply")
 
     def before_fork(self) -> None:
         """Open the port that the clients of a forked child need; see `_address`."""
@@ -184,8 +174,6 @@ class RunningMock:
         scheme = request.url.scheme if self._is_forked else "http"
         return Address(*self._listener.address(scheme, request.family))
 
-    # Asked by the server, on its thread.
-
     def _make_answer(self) -> Answer:
         """Return the function that the server asks; only the listener keeps it, so that a closed mock is freed."""
         answer_unidentified = ignore_retries(self._answer)
@@ -232,17 +220,8 @@ class RunningMock:
         record.seconds = _clock() - received
         return reply
 
-    def _outer_mocks(self, client_request: OutgoingRequest) -> "Iterator[RunningMock]":
-        """Yield the mocks around this one that know the origin of a request, the innermost first."""
-        for mock in RUNNING_MOCKS.around(self):
-            destination = mock.routing.destination(client_request) if mock._redirection is not None else None
-            if destination is Destination.REAL_NETWORK:
-                return
-            if destination is Destination.MOCK:
-                yield mock
-
     def _search(self, request: AiointerceptRequest, client_request: OutgoingRequest) -> "NestedSearch[RunningMock]":
-        return NestedSearch([self, *self._outer_mocks(client_request)], request, client_request)
+        return NestedSearch(self, RUNNING_MOCKS.around(self), request, client_request)
 
     def _match(
         self,
@@ -275,11 +254,12 @@ class RunningMock:
         if isinstance(reply, FaultReply):
             return fail(reply, client_request)
         if isinstance(reply, Stream):
-            return reply._replace(body=self._keep_errors(reply, record, client_request))
+            return reply._replace(body=keep_body_errors(self.errors, reply, record, client_request))
         if isinstance(reply, WebSocket):
-            return reply._replace(handler=functools.partial(self._keep_handler_error, reply.handler, record))
+            handler = functools.partial(keep_handler_errors, self.errors, reply.handler, record)
+            return reply._replace(handler=handler)
         if isinstance(reply, CloseConnection):
-            _set_disconnect(client_request)
+            set_disconnect(client_request)
         return reply
 
     async def _reply_to_unmatched(
@@ -300,114 +280,20 @@ class RunningMock:
         logger.log(logging.DEBUG if is_raised else logging.WARNING, "%s", record.explanation)
         return reply
 
-    async def _keep_errors(
-        self, reply: Stream, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
-    ) -> AsyncIterator[bytes]:
-        """Yield the chunks of `reply` and keep an error in them."""
-        body = aiter(reply.body)
-        chunks = checked_chunks(reply._replace(body=body))
-        try:
-            with self._keeping_error(record, client_request):
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            await _aclose(chunks)
-            await _aclose(body)
-
-    async def _keep_handler_error(
-        self,
-        handler: Callable[[Any], Awaitable[None]],
-        record: Record[AiointerceptRequest],
-        connection: WebSocketConnection,
-    ) -> None:
-        """Have `handler` talk to a client and keep an error in it."""
-        with self._keeping_error(record, None):
-            await handler(connection)
-
-    @contextlib.contextmanager
-    def _keeping_error(
-        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
-    ) -> Iterator[None]:
-        """Keep an error that a body or a handler raises while it is sent; the server, which gets it too, logs it."""
-        try:
-            yield
-        except CallbackCancelledError:
-            # The block or the loop of the function ended: the connection is closed, and that is no error.
-            _set_disconnect(client_request)
-            raise asyncio.CancelledError from None
-        except (asyncio.CancelledError, GeneratorExit):
-            raise
-        except BaseException as exc:
-            keep_error(self.errors, exc, record, is_logged=True)
-            raise
-
-    # Passthrough of unmatched requests.
-
     def _forwards(self, request: AiointerceptRequest) -> bool:
-        """Return whether an unmatched `request` of a client of this process is forwarded.
-
-        Those of other clients never are: otherwise any program on this machine could use the network of this process.
-        """
-        if self._upstream is None:
-            return False
-        url = request.url
-        return refuse_own_port(url.raw_host or "", url.port or 0) is None
+        """Return whether an unmatched `request` of a client of this process is forwarded."""
+        return self._forwarder is not None and self._forwarder.takes(request)
 
     async def _forward(
-        self,
-        record: Record[AiointerceptRequest],
-        client_request: OutgoingRequest | None,
-        body: AsyncGenerator[bytes, None] | bytes | None,
+        self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None, body: Body
     ) -> Reply:
-        """Send a recorded request to the real network and return the reply from there."""
-        assert self._upstream is not None
-        request = record.request
+        assert self._forwarder is not None
         try:
-            response = await self._upstream.send(
-                request.method, request.url, request.headers, body, as_sent_by=client_request
-            )
-        except Exception as exc:
-            await _aclose(body)
-            if isinstance(exc, OwnPortError):
-                record.unmatched = True
-                record.explanation = (
-                    f"{request.method} {request.url} is not forwarded, because it leads to a port of a mock of this "
-                    "process: register a reply to it"
-                )
-                return self._report_unmatched(record, client_request)
-            if client_request is not None:
-                client_request.set_exception(exc)
-            return CloseConnection()
-        if response.is_upgrade:
-            return Upgrade(response.status, response.reason, response.headers, response.relay)
-        return Stream(response.status, response.reason, response.headers, _relayed(response.body, body))
-
-
-async def _relayed(
-    response_body: AsyncIterator[bytes], request_body: AsyncGenerator[bytes, None] | bytes | None
-) -> AsyncIterator[bytes]:
-    """Yield the body of a forwarded response, then keep as much of the request's body as has arrived."""
-    try:
-        async for chunk in response_body:
-            yield chunk
-    finally:
-        await _aclose(response_body)
-        await _aclose(request_body)
-
-
-def _set_disconnect(client_request: OutgoingRequest | None) -> None:
-    """Have the caller get a disconnect, so that aiohttp does not retry the request; a known error stays."""
-    if client_request is not None and client_request.exception is None:
-        client_request.set_exception(ServerDisconnectedError())
-
-
-async def _aclose(iterator: object) -> None:
-    """Close an async generator now and not when it is collected; without effect for other objects."""
-    aclose = getattr(iterator, "aclose", None)
-    if aclose is not None:
-        # A generator that another task is reading cannot be closed.
-        with contextlib.suppress(RuntimeError):
-            await aclose()
+            return await self._forwarder.forward(record.request, client_request, body)
+        except OwnPortError as exc:
+            record.unmatched = True
+            record.explanation = str(exc)
+            return self._report_unmatched(record, client_request)
 
 
 RUNNING_MOCKS: RunningMocks[RunningMock] = RunningMocks()
