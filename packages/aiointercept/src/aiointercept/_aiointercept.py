@@ -286,7 +286,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             raise RuntimeError(
                 "the mock is not running: register inside its `with` / `async with` block, or call start() first"
             )
-        check_fault(fault, is_redirecting=self._mock_external_urls)
+        if fault is not None:
+            check_fault(fault, is_redirecting=self._mock_external_urls)
 
     def _warn_if_unreachable(self, given: str | URL | re.Pattern[str], url: URL | None) -> None:
         """Warn of a registration for `given` whose requests cannot reach the mock; `url` is `None` for a pattern."""

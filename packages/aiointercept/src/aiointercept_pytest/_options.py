@@ -60,6 +60,8 @@ def _farthest_first(node: Any) -> "Iterable[pytest.Mark]":
     Of several markers on one class or function, the lowest is the nearest.
     """
     markers: list[pytest.Mark] = [marker for marker in node.own_markers if marker.name == MARKER]
+    if len(markers) < 2:
+        return markers
     classes = node.obj.__mro__ if isinstance(node, pytest.Class) else ()
     bases = [vars(cls).get("pytestmark", ()) for cls in classes]
     of_parameters = getattr(getattr(node, "callspec", None), "marks", ())
