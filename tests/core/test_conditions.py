@@ -165,11 +165,38 @@ def test_an_unmatched_request_is_explained_field_by_field(registry):
     )
 
 
-def test_the_nearest_pattern_is_the_one_that_resembles_the_url_most(registry):
-    for name in ("users", "orders", "items", "files"):
-        registry.get(re.compile(rf"https://api\.test/{name}/\d+$"))
-    explanation = match(registry, "GET", "https://api.test/files/1?page=2").explanation
-    assert explanation.partition("nearest: ")[2].startswith("GET pattern 'https://api\\\\.test/files/")
+FILES = "https://api.test/v1/x/files/abc?page=2"
+
+
+@pytest.mark.parametrize("fillers", [0, 200])
+@pytest.mark.parametrize(
+    ("url", "nearest", "others"),
+    [
+        (FILES, r"https://api\.test/v1/x/files/\d+$", [r"https://api\.test/v1/x/users/\d+$"]),
+        (FILES, r"^https://api\.test/v1/.*/files/\d+$", [r"^https://api\.test/v1/.*/folders/\d+$", r".*/x/orders/\d+"]),
+        (FILES, r".*/files/\d+$", [r".*/users/\d+$", r".*/orders/\d+$"]),
+        (FILES, r".*files/\d+$", [r".*users", r".*orders"]),
+        (FILES, r"^https?://.*/files$", [r"^https?://.*/users$", r"^https?://.*/orders$"]),
+        (FILES, r"https://api\.test/v1/x/(users|files)/\d+$", [r"https://api\.test/v1/x/(users|orders)/\d+$"]),
+        (FILES, r"(http|https)://api\.test/v1/x/files/\d+$", [r"https://api\.test/v1/x/users/\d+$"]),
+        ("https://api.test/v1/fiels/1", r"https://api\.test/v1/files/\d+$", [r"https://api\.test/v1/users/\d+$"]),
+        ("https://api.test/v1/users/a", r"https://api\.test/v1/users/\d+$", [r"https://api\.test/v1/users/\d+/x$"]),
+    ],
+)
+def test_the_nearest_pattern_is_the_one_that_resembles_the_url_most(registry, url, nearest, others, fillers):
+    for pattern in (*others, nearest, *others):
+        registry.get(re.compile(pattern))
+    for number in range(fillers):
+        registry.get(re.compile(rf"https://api\.test/thing{number}/.*/things"))
+        registry.get(re.compile(rf".*/thing{number}/\d+$"))
+    explanation = match(registry, "GET", url).explanation
+    assert explanation.partition("nearest: ")[2].startswith(f"GET pattern {nearest!r} (differs in URL)")
+
+
+def test_patterns_with_the_same_text_are_all_named(registry):
+    for pattern in (r"https://api\.test/files/\d+$", r"https://api\.test/files/[a-c]+$"):
+        registry.get(re.compile(pattern))
+    assert match(registry, "GET", "https://api.test/files/x").explanation.count("pattern") == 2
 
 
 def test_routes_for_other_urls_are_not_asked(registry):

@@ -1,5 +1,6 @@
 """The calls of one route, and assertions on several calls."""
 
+import re
 from unittest.mock import ANY
 
 import pytest
@@ -37,6 +38,22 @@ def test_removing_a_route_of_another_registry_changes_nothing(registry):
     route = registry.get(A)
     Registry().remove(route)
     assert match(registry, "GET", A).route is route
+
+
+@pytest.mark.parametrize("url", ["https://api.test/t{}", A, re.compile("https://api.test/t")], ids=str)
+def test_a_removed_route_is_no_longer_the_nearest(registry, url):
+    registry.get("https://api.test/users")
+    registry.get(re.compile("https://api.test/users/"))
+    urls = [
+        url.format(number) if isinstance(url, str) else re.compile(f"{url.pattern}{number}") for number in range(30)
+    ]
+    for route in [registry.post(each, repeat=True) for each in urls]:
+        registry.remove(route)
+    explanation = match(registry, "POST", "https://api.test/t1").explanation
+    assert explanation.partition("; nearest: ")[2] == (
+        "GET https://api.test/users (differs in method, path); "
+        "GET pattern 'https://api.test/users/' (differs in method, URL)"
+    )
 
 
 def test_remove_takes_a_route(registry):
