@@ -80,6 +80,24 @@ def test_assert_any_call(registry):
         registry.assert_any_call(B, "POST")
 
 
+@pytest.mark.parametrize(
+    "last", [b'{"a": 0, "b": 0, "c": 0}', b'{"d": 1}', b"[]", b"1", b"no json", b"", None], ids=str
+)
+def test_the_nearest_call_is_the_one_that_differs_in_the_fewest_places(registry, last):
+    for body in (b'{"a": 1, "b": 0, "c": 0}', b'{"a": 1, "b": 2, "c": 0}', last):
+        match(registry, "POST", A, body=body)
+    with pytest.raises(AssertionError, match="the nearest of 3: expected json") as caught:
+        registry.assert_any_call(A, "POST", json={"a": 1, "b": 2, "c": 3})
+    assert caught.value.__notes__ == ["json['c']: expected 3, got 0"]
+
+
+def test_of_calls_that_differ_as_much_the_most_recent_one_is_the_nearest(registry):
+    for body in (b"[1, 2]", b"[1, 3]"):
+        match(registry, "POST", A, body=body)
+    with pytest.raises(AssertionError, match=r"got \[1, 3\]"):
+        registry.assert_any_call(A, "POST", json=[1, 4])
+
+
 @pytest.mark.parametrize("body", [None, b"", b"no json"])
 def test_any_holds_for_every_request(registry, body):
     match(registry, "POST", A, body=body)

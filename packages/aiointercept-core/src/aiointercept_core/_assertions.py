@@ -108,10 +108,10 @@ class CallAssertions(Generic[R]):
         def differing(request: Request) -> list[ValueMatcher]:
             return [matcher for matcher in matchers if any(True for _ in matcher.differences(request))]
 
-        # The most recent ones are compared: the nearest has the fewest values that differ.
+        # The most recent ones are compared: in the nearest the fewest values differ, and those in the fewest places.
         compared = [(differing(request), request) for request in calls[: -_SEARCHED - 1 : -1]]
         if all(wrong for wrong, _ in compared):
-            wrong, nearest_call = min(compared, key=lambda pair: len(pair[0]))
+            wrong, nearest_call = min(compared, key=lambda pair: (len(pair[0]), _places(*pair)))
             name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the nearest of {len(calls)}"
             raise _mismatch(name, nearest_call, wrong)
 
@@ -207,6 +207,15 @@ def _matchers(data: Any, json: Any, headers: Mapping[str, Any] | None, strict_he
     if headers is not None:
         matchers.append(Headers(headers, strict=strict_headers))
     return matchers
+
+
+def _places(matchers: Sequence[ValueMatcher], request: Request) -> int:
+    """Return in how many places `request` differs, up to a limit; a whole value counts for more than the limit."""
+    total = 0
+    for matcher in matchers:
+        places = [difference.what for difference in islice(matcher.differences(request), _NOTED)]
+        total += _NOTED + 1 if places == [matcher.what] else len(places)
+    return total
 
 
 def _call_key(call: object) -> Key:
