@@ -1,5 +1,6 @@
 """Conditions of a route: headers, query, JSON, form, body and a function of the request."""
 
+import functools
 import io
 import re
 import threading
@@ -157,6 +158,23 @@ def test_a_condition_that_raises_does_not_hold_and_is_reported_once(error):
     assert errors == [error, error]
 
 
+def coroutine_of_another_function(request):
+    return coroutine_function(request)
+
+
+def generator_function(request):
+    yield True
+
+
+@pytest.mark.parametrize("function", [coroutine_of_another_function, generator_function])
+def test_a_function_whose_result_is_always_true_does_not_hold(function):
+    errors = []
+    registry = Registry(on_error=lambda exc, request: errors.append(exc))
+    registry.post(URL, match=function)
+    assert "which is always true; return True or False" in match(registry, "POST", URL).explanation
+    assert [type(error) for error in errors] == [TypeError]
+
+
 def test_an_unmatched_request_is_explained_field_by_field(registry):
     registry.post(URL, match_json={"name": "Ada"}, match_headers={"X-A": "1"})
     assert match(registry, "POST", URL, body=b'{"name": "Bob"}', headers={"X-A": "2"}).explanation == (
@@ -219,6 +237,11 @@ async def coroutine_function(request):
     raise AssertionError("never called")
 
 
+class AsyncCallable:
+    async def __call__(self, request):
+        raise AssertionError("never called")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -230,6 +253,8 @@ async def coroutine_function(request):
         ({"match_body": {"a": 1}}, "use match_json= for JSON"),
         ({"match": True}, "match must be a function of a request"),
         ({"match": coroutine_function}, "match must be a plain function"),
+        ({"match": AsyncCallable()}, "match must be a plain function"),
+        ({"match": functools.partial(functools.partial(AsyncCallable()))}, "match must be a plain function"),
         ({"match": lambda: True}, "must take one argument, the request"),
         ({"text": "a"}, "did you mean 'body'?"),
         ({"times": 2}, "did you mean 'repeat'?"),

@@ -1,8 +1,9 @@
 """The conditions of a route besides its method and URL: the arguments `match`, `match_json` and so on of `add`."""
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from multidict import MultiDict
@@ -40,6 +41,14 @@ class Predicate:
     def differences(self, request: Request) -> Iterator[Difference]:
         """Yield one difference if the function returns a false value."""
         result = self.function(request)
+        if isinstance(result, Awaitable | Generator | AsyncGenerator):
+            if isinstance(result, Coroutine):
+                # Python warns of coroutines that are never awaited.
+                result.close()
+            raise TypeError(
+                f"match: {describe_function(self.function)} returned {describe_value(result)}, which is always true; "
+                "return True or False, without await and yield"
+            )
         if not result:
             yield Difference("match", f"{describe_function(self.function)} returned {describe_value(result)}")
 
@@ -134,7 +143,10 @@ def _check_predicate(function: Any) -> Callable[[Any], object]:
             f"match must be a function of a request, got {describe_value(function)}; "
             "for example match=lambda request: request.headers['X-Shard'] == '7'"
         )
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+    called = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    if inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(type(called).__call__):
         raise TypeError(
             f"match must be a plain function, got the coroutine function {describe_function(function)}; "
             "the body has arrived when it is called: read request.body"
