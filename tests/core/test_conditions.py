@@ -4,11 +4,14 @@ import functools
 import io
 import re
 import threading
+from decimal import Decimal
+from enum import Enum, IntEnum
 from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
 from memory_client import MemoryClient, make_request, match
+from multidict import CIMultiDict
 
 from aiointercept_core import Registry
 
@@ -65,6 +68,50 @@ def test_a_condition_holds_for_one_request_and_not_for_another(registry, options
     assert fits(registry, **sent)
 
 
+SEVERAL = CIMultiDict([("X-A", "1"), ("x-a", "2"), ("X-A", "3")])
+
+
+@pytest.mark.parametrize(
+    ("expected", "holds"),
+    [
+        ({"x-a": "2"}, True),
+        (CIMultiDict([("x-a", "3"), ("X-A", "1")]), True),
+        (CIMultiDict([("x-a", ANY), ("X-A", re.compile("[12]")), ("X-A", "1")]), True),
+        (CIMultiDict([("x-a", "1"), ("X-A", "1")]), False),
+        (CIMultiDict([("x-a", "1"), ("X-A", "4")]), False),
+    ],
+)
+def test_of_several_headers_with_one_name_each_expected_value_must_be_there(registry, expected, holds):
+    registry.post(URL, match_headers=expected)
+    assert fits(registry, headers=SEVERAL) is holds
+
+
+class Number(Enum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    ("expected", "query"),
+    [
+        ([ANY, "a"], "t=a&t=b"),
+        ([re.compile("a|b"), "a"], "t=a&t=b"),
+        (Number.ONE, "t=1"),
+        ([IntEnum("Two", "a b").b], "t=2"),
+        (Decimal("2.50"), "t=2.50"),
+    ],
+)
+def test_values_of_a_query(registry, expected, query):
+    registry.get(URL, match_query={"t": expected})
+    assert fits(registry, method="GET", url=f"{URL}?{query}")
+
+
+@pytest.mark.parametrize("body", [None, b""])
+@pytest.mark.parametrize("expected", [b"", "", re.compile(""), re.compile(b".*$")])
+def test_no_body_is_an_empty_one(registry, body, expected):
+    registry.post(URL, match_body=expected)
+    assert fits(registry, body=body)
+
+
 def test_all_conditions_of_a_route_must_hold(registry):
     registry.post(URL, match_headers={"X-A": "1"}, match_json=2, match=lambda request: request.method == "POST")
     assert not fits(registry, headers={"X-A": "1"}, body=b"3")
@@ -82,6 +129,22 @@ def test_match_query_works_with_a_pattern(registry):
     registry.get(re.compile(rf"{URL}\?"), match_query={"a": 1})
     assert not fits(registry, method="GET", url=f"{URL}?a=2")
     assert fits(registry, method="GET", url=f"{URL}?b=0&a=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("match_headers", {"x-a": "1"}, {"X-A": "1"}),
+        ("match_headers", {"x-a": "1"}, CIMultiDict({"X-A": "1"})),
+        ("match_query", {"a": "1"}, {"a": ["1"]}),
+        ("match_query", {"a": "1"}, {"a": 1}),
+        ("match_form", {"a": ["1"]}, {"a": "1"}),
+    ],
+)
+def test_conditions_that_mean_the_same_are_equal(registry, name, first, second):
+    registry.post(URL, repeat=True, **{name: first})
+    with pytest.raises(ValueError, match="already has a reply with repeat=True"):
+        registry.post(URL, **{name: second})
 
 
 def test_expected_values_are_those_of_the_registration(registry):
@@ -247,6 +310,8 @@ class AsyncCallable:
     [
         ({"match_headers": [("a", "b")]}, "match_headers must be a mapping"),
         ({"match_headers": {"X-A": 1}}, "header values are text, got 'X-A': 1"),
+        ({"match_query": {"a": b"1"}}, "query values are text, got 'a': b'1'"),
+        ({"match_query": {"a": ["1", b"1"]}}, "query values are text, got 'a': b'1'"),
         ({"match_query": "a=1"}, "match_query must be a mapping"),
         ({"match_query": {"a": None}}, "match_query: 'a' is None, which no request has"),
         ({"match_form": b"a=1"}, "match_form must be a mapping"),

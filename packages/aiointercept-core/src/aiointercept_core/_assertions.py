@@ -15,10 +15,10 @@ from ._arguments import check_method
 from ._comparison import JSON, Data, Headers, ValueMatcher
 from ._format import count_of, describe_key, describe_value, list_of
 from ._journal import Journal, RequestLog
-from ._matchers import describe_differences, key_differences
+from ._matchers import URLPattern, build_matcher, describe_differences, key_differences
 from ._request import Request
 from ._similarity import nearest
-from ._urls import Key, normalize_url, request_key
+from ._urls import Key
 
 __all__ = ["CallAssertions"]
 
@@ -175,10 +175,7 @@ class CallAssertions(Generic[R]):
         self.assert_called_with(url, method, params, data, json, headers, strict_headers)
 
     def _calls(self, url: str | URL, method: str, params: Query) -> tuple[Key, list[R]]:
-        target = normalize_url(url)
-        if params:
-            target = normalize_url(target.extend_query(params))
-        key = (method.upper(), target)
+        key = _key(method, url, params)
         calls = self.journal.requests.get(key)
         if calls:
             return key, calls
@@ -222,7 +219,15 @@ def _call_key(call: object) -> Key:
     if not isinstance(call, tuple) or len(call) != 2 or not isinstance(call[0], str):
         raise TypeError(f"calls must be pairs of a method and a URL, got {describe_value(call)}; write ('GET', url)")
     method, url = call
-    return request_key(check_method(method), url)
+    return _key(method, url)
+
+
+def _key(method: str, url: str | URL, params: Query = None) -> Key:
+    """Return the key of an expected request; raise `TypeError` or `ValueError` if there can be no such request."""
+    method, matcher = check_method(method), build_matcher(url, params)
+    if isinstance(matcher, URLPattern):
+        raise TypeError(f"url must be a str or a yarl.URL, got the {matcher}; look for what it matches in m.requests")
+    return method, matcher.url
 
 
 def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> AssertionError:

@@ -4,6 +4,7 @@ import functools
 import inspect
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from types import UnionType
 from typing import Any, TypeAlias
 
 from multidict import MultiDict
@@ -71,12 +72,8 @@ def build_conditions(
     conditions: list[Matcher] = []
     if match_headers is not None:
         headers = _mapping("match_headers", match_headers, "{'Authorization': 'Bearer 1'}")
+        _check_texts("match_headers: header", headers, bytes | int | float)
         for name, value in headers.items():
-            if isinstance(value, bytes | int | float):
-                raise TypeError(
-                    f"match_headers: header values are text, got {name!r}: {value!r}; "
-                    "write the value as a str, or a pattern"
-                )
             if isinstance(value, list):
                 raise TypeError(
                     f"match_headers: got several values for {name!r}, {describe_value(value)}; "
@@ -85,6 +82,7 @@ def build_conditions(
         conditions.append(Headers(headers))
     if match_query is not None:
         pairs = _mapping("match_query", match_query, "{'page': '2'}")
+        _check_texts("match_query: query", pairs, bytes)
         if isinstance(matcher, ExactURL):
             url = matcher.url
             pairs = MultiDict([*url.query.items(), *pairs.items()]) if url.query else pairs
@@ -120,6 +118,15 @@ def _mapping(name: str, expected: object, example: str) -> dict[str, Any] | Mult
             raise TypeError(f"{name}: {key!r} is None, which no request has; pass unittest.mock.ANY for any value")
     pairs = [(key, _expected_text(value)) for key, value in expected.items()]
     return dict(pairs) if len(dict(pairs)) == len(pairs) else MultiDict(pairs)
+
+
+def _check_texts(what: str, pairs: Mapping[str, Any], refused: type | UnionType) -> None:
+    for name, value in pairs.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, refused):
+                raise TypeError(
+                    f"{what} values are text, got {name!r}: {each!r}; write the value as a str, or a pattern"
+                )
 
 
 def _expected_text(value: Any) -> Any:
