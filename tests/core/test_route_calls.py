@@ -69,6 +69,16 @@ def test_clear_requests_keeps_the_routes_and_gives_no_reply_back(registry):
     assert [match(registry, "GET", A).unmatched for _ in range(2)] == [False, True]
 
 
+def test_a_route_that_was_used_before_clear_requests_was_used(registry):
+    for url, repeat in ((A, True), (B, 1), ("https://api.test/c", 2), ("https://api.test/d", True)):
+        registry.get(url, repeat=repeat)
+    for url in (A, B, "https://api.test/c"):
+        match(registry, "GET", url)
+    registry.clear_requests()
+    with pytest.raises(AssertionError, match=r"^1 route was never used: GET https://api\.test/d$"):
+        registry.assert_all_called()
+
+
 def test_assert_any_call(registry):
     for body in (b'{"n": 1, "m": 1}', b'{"n": 2, "m": 2}'):
         match(registry, "POST", A, body=body, headers={"X-A": "1"})
