@@ -145,13 +145,9 @@ def test_the_most_recent_request_is_compared():
 @pytest.mark.parametrize(
     ("url", "error", "message"),
     [
-        (None, TypeError, r"url must be a str, a yarl\.URL .*got None"),
-        (b"http://h.test/", TypeError, r"url must be a str, a yarl\.URL .*got b'http"),
-        (
-            re.compile("http://h"),
-            TypeError,
-            r"url must be a str or a yarl\.URL, got the pattern 'http://h'; look .*requests",
-        ),
+        (None, TypeError, r"url must be a str or a yarl\.URL, got None"),
+        (b"http://h.test/", TypeError, r"url must be a str or a yarl\.URL, got b'http"),
+        (re.compile("http://h"), TypeError, r"got re\.compile\('http://h'\); for a pattern, look in m\.requests"),
         ("/orders", ValueError, "url must be an absolute URL .*got '/orders'; write it in full"),
     ],
 )

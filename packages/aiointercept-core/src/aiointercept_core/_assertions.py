@@ -15,7 +15,7 @@ from ._arguments import check_method
 from ._comparison import JSON, Data, Headers, ValueMatcher
 from ._format import count_of, describe_key, describe_value, list_of
 from ._journal import Journal, RequestLog
-from ._matchers import URLPattern, build_matcher, describe_differences, key_differences
+from ._matchers import ExactURL, build_matcher, describe_differences, key_differences
 from ._request import Request
 from ._similarity import nearest
 from ._urls import Key
@@ -222,12 +222,12 @@ def _call_key(call: object) -> Key:
     return _key(method, url)
 
 
-def _key(method: str, url: str | URL, params: Query = None) -> Key:
+def _key(method: str, url: object, params: Query = None) -> Key:
     """Return the key of an expected request; raise `TypeError` or `ValueError` if there can be no such request."""
-    method, matcher = check_method(method), build_matcher(url, params)
-    if isinstance(matcher, URLPattern):
-        raise TypeError(f"url must be a str or a yarl.URL, got the {matcher}; look for what it matches in m.requests")
-    return method, matcher.url
+    method = check_method(method)
+    if isinstance(url, str | URL) and isinstance(matcher := build_matcher(url, params), ExactURL):
+        return method, matcher.url
+    raise TypeError(f"url must be a str or a yarl.URL, got {describe_value(url)}; for a pattern, look in m.requests")
 
 
 def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> AssertionError:

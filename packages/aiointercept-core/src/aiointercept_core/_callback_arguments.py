@@ -27,12 +27,10 @@ def check_callback(callback: Callable[..., Any]) -> frozenset[str]:
 
     A decorated function is called with what its decorator takes, which may add what else the function needs.
     """
-    wrapped = _parameters(callback)
-    if wrapped is None:
+    parameters = _parameters(callback, follow_wrapped=False)
+    if parameters is None and (parameters := _parameters(callback)) is None:
         # Some functions written in C have no signature.
         return _EVERY_ARGUMENT
-    own = _parameters(callback, follow_wrapped=False)
-    parameters = wrapped if own is None else own
     name = describe_function(callback)
     kinds = {parameter.kind for parameter in parameters}
     positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
@@ -51,10 +49,11 @@ def check_callback(callback: Callable[..., Any]) -> frozenset[str]:
                 f"callback {name} needs the argument {parameter.name!r}, which is not passed: a callback gets the URL "
                 f"by position, and by name those of {', '.join(ARGUMENTS)} that it takes"
             )
-    bound = callback.keywords.keys() if isinstance(callback, functools.partial) else frozenset()
-    # A decorator that takes any keyword argument passes them on.
-    passed_on = _names(wrapped) if Parameter.VAR_KEYWORD in kinds else frozenset()
-    return (_names(others) | passed_on) - bound
+    names = _names(others)
+    if Parameter.VAR_KEYWORD in kinds:
+        # A decorator passes them on to the function.
+        names |= _names(_parameters(callback) or parameters)
+    return names - callback.keywords.keys() if isinstance(callback, functools.partial) else names
 
 
 def _parameters(callback: Callable[..., Any], *, follow_wrapped: bool = True) -> list[Parameter] | None:
