@@ -1,6 +1,7 @@
 """The `assert_*` methods: which requests they accept, and their messages."""
 
 import json
+import re
 import time
 from unittest.mock import ANY
 
@@ -141,10 +142,27 @@ def test_the_most_recent_request_is_compared():
     )
 
 
-@pytest.mark.parametrize("value", [None, 5, b"http://h.test/"])
-def test_a_value_that_is_not_a_url(registry, value):
-    with pytest.raises(TypeError, match=r"the URL must be a str or a yarl\.URL, got"):
-        registry.assert_any_call(value)
+@pytest.mark.parametrize(
+    ("url", "error", "message"),
+    [
+        (None, TypeError, r"url must be a str or a yarl\.URL, got None"),
+        (b"http://h.test/", TypeError, r"url must be a str or a yarl\.URL, got b'http"),
+        (re.compile("http://h"), TypeError, r"got re\.compile\('http://h'\); for a pattern, look in m\.requests"),
+        ("/orders", ValueError, "url must be an absolute URL .*got '/orders'; write it in full"),
+    ],
+)
+def test_a_url_that_no_request_can_have(registry, url, error, message):
+    for check in (registry.assert_any_call, registry.assert_called_with):
+        with pytest.raises(error, match=message):
+            check(url)
+    with pytest.raises(error, match=message):
+        registry.assert_has_calls([("GET", url)])
+
+
+@pytest.mark.parametrize("method", [None, "GE T"])
+def test_a_method_that_no_request_can_have(registry, method):
+    with pytest.raises(ValueError, match="method must be an HTTP method"):
+        registry.assert_called_with(ORDERS, method)
 
 
 # JSON.
@@ -288,6 +306,8 @@ SENT = CIMultiDict([("Host", "api.test"), ("X-Many", "1"), ("X-Many", "2"), ("x-
         ({"X-Many": "1"}, False),
         ({"X-Many": "2"}, False),
         ({"X-Many": ["1", "2"]}, False),
+        ({"X-Many": ("2", "1")}, False),
+        ({"X-Many": [ANY, "1"]}, False),
         (MultiDict([("X-Many", "1"), ("X-Many", "2")]), False),
         (SENT, True),
         ({"host": ANY, "x-many": ["1", "2"], "X-Low": "3"}, True),

@@ -3,6 +3,9 @@
 import asyncio
 import functools
 import inspect
+import json
+import os
+import unittest.mock
 
 import pytest
 from memory_client import MemoryClient
@@ -106,6 +109,85 @@ async def test_kinds_of_callback(client, callback):
     client.registry.get(f"{HERE}?a=1", callback=callback, repeat=True)
     for _ in range(2):
         assert (await client.get(f"{HERE}?a=1")).body == b'{"a": ["1"]}'
+
+
+def inject(function):
+    """Call `function` with one more argument."""
+
+    @functools.wraps(function)
+    def inner(*args, **kwargs):
+        return function(*args, "injected", **kwargs)
+
+    return inner
+
+
+def inject_for_url(function):
+    """Call `function` with the URL and one more argument only."""
+
+    @functools.wraps(function)
+    def inner(url):
+        return function(url, "injected")
+
+    return inner
+
+
+def inject_method(function):
+    """Call `function` with the method by position."""
+
+    @functools.wraps(function)
+    def inner(url, *, method):
+        return function(url, method)
+
+    return inner
+
+
+def returned(url, extra, json="default"):
+    return CallbackResult(payload=[str(extra), json])
+
+
+@unittest.mock.patch("os.getcwd", return_value="patched")
+def patched(url, getcwd, *, json):
+    return CallbackResult(payload=[os.getcwd(), json])
+
+
+@unittest.mock.patch("os.getcwd", return_value="patched")
+async def patched_coroutine(url, getcwd, json):
+    return CallbackResult(payload=[os.getcwd(), json])
+
+
+@pytest.mark.parametrize(
+    ("callback", "result"),
+    [
+        (inject(returned), ["injected", 1]),
+        (inject_for_url(returned), ["injected", "default"]),
+        (inject_method(returned), ["POST", "default"]),
+        (functools.lru_cache(lambda url, extra="cached", *, json: returned(url, extra, json)), ["cached", 1]),
+        (functools.partial(returned, extra="bound"), ["bound", 1]),
+        (functools.partial(returned, extra="bound", json="bound"), ["bound", "bound"]),
+        (functools.partial(lambda url, **options: returned(url, 0, options["json"]), json="bound"), ["0", "bound"]),
+        (lambda url, extra="default", json="default": returned(url, extra, json), ["default", 1]),
+        (patched, ["patched", 1]),
+        (patched_coroutine, ["patched", 1]),
+    ],
+)
+async def test_a_callback_gets_what_it_takes_itself(client, callback, result):
+    client.registry.post(HERE, callback=callback)
+    reply = await client.request("POST", HERE, body=b"1")
+    assert json.loads(reply.body) == result
+
+
+@pytest.mark.parametrize(
+    ("callback", "name"),
+    [
+        (lambda request: CallbackResult(), "request"),
+        (lambda headers, **rest: CallbackResult(), "headers"),
+        (lambda json, /: CallbackResult(payload=json), "json"),
+        (functools.partial(lambda extra, data: CallbackResult(), 1), "data"),
+    ],
+)
+def test_a_first_parameter_with_the_name_of_a_keyword_argument_is_refused(client, callback, name):
+    with pytest.raises(TypeError, match=rf"takes '{name}' as its first .* write def answer\(url, \*, {name}\)$"):
+        client.registry.get(HERE, callback=callback)
 
 
 async def test_the_result_of_a_callback_replaces_the_registered_reply(client):

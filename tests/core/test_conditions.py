@@ -1,13 +1,17 @@
 """Conditions of a route: headers, query, JSON, form, body and a function of the request."""
 
+import functools
 import io
 import re
 import threading
+from decimal import Decimal
+from enum import Enum, IntEnum
 from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
 from memory_client import MemoryClient, make_request, match
+from multidict import CIMultiDict
 
 from aiointercept_core import Registry
 
@@ -64,6 +68,50 @@ def test_a_condition_holds_for_one_request_and_not_for_another(registry, options
     assert fits(registry, **sent)
 
 
+SEVERAL = CIMultiDict([("X-A", "1"), ("x-a", "2"), ("X-A", "3")])
+
+
+@pytest.mark.parametrize(
+    ("expected", "holds"),
+    [
+        ({"x-a": "2"}, True),
+        (CIMultiDict([("x-a", "3"), ("X-A", "1")]), True),
+        (CIMultiDict([("x-a", ANY), ("X-A", re.compile("[12]")), ("X-A", "1")]), True),
+        (CIMultiDict([("x-a", "1"), ("X-A", "1")]), False),
+        (CIMultiDict([("x-a", "1"), ("X-A", "4")]), False),
+    ],
+)
+def test_of_several_headers_with_one_name_each_expected_value_must_be_there(registry, expected, holds):
+    registry.post(URL, match_headers=expected)
+    assert fits(registry, headers=SEVERAL) is holds
+
+
+class Number(Enum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    ("expected", "query"),
+    [
+        ([ANY, "a"], "t=a&t=b"),
+        ([re.compile("a|b"), "a"], "t=a&t=b"),
+        (Number.ONE, "t=1"),
+        ([IntEnum("Two", "a b").b], "t=2"),
+        (Decimal("2.50"), "t=2.50"),
+    ],
+)
+def test_values_of_a_query(registry, expected, query):
+    registry.get(URL, match_query={"t": expected})
+    assert fits(registry, method="GET", url=f"{URL}?{query}")
+
+
+@pytest.mark.parametrize("body", [None, b""])
+@pytest.mark.parametrize("expected", [b"", "", re.compile(""), re.compile(b".*$")])
+def test_no_body_is_an_empty_one(registry, body, expected):
+    registry.post(URL, match_body=expected)
+    assert fits(registry, body=body)
+
+
 def test_all_conditions_of_a_route_must_hold(registry):
     registry.post(URL, match_headers={"X-A": "1"}, match_json=2, match=lambda request: request.method == "POST")
     assert not fits(registry, headers={"X-A": "1"}, body=b"3")
@@ -81,6 +129,22 @@ def test_match_query_works_with_a_pattern(registry):
     registry.get(re.compile(rf"{URL}\?"), match_query={"a": 1})
     assert not fits(registry, method="GET", url=f"{URL}?a=2")
     assert fits(registry, method="GET", url=f"{URL}?b=0&a=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("match_headers", {"x-a": "1"}, {"X-A": "1"}),
+        ("match_headers", {"x-a": "1"}, CIMultiDict({"X-A": "1"})),
+        ("match_query", {"a": "1"}, {"a": ["1"]}),
+        ("match_query", {"a": "1"}, {"a": 1}),
+        ("match_form", {"a": ["1"]}, {"a": "1"}),
+    ],
+)
+def test_conditions_that_mean_the_same_are_equal(registry, name, first, second):
+    registry.post(URL, repeat=True, **{name: first})
+    with pytest.raises(ValueError, match="already has a reply with repeat=True"):
+        registry.post(URL, **{name: second})
 
 
 def test_expected_values_are_those_of_the_registration(registry):
@@ -157,6 +221,23 @@ def test_a_condition_that_raises_does_not_hold_and_is_reported_once(error):
     assert errors == [error, error]
 
 
+def coroutine_of_another_function(request):
+    return coroutine_function(request)
+
+
+def generator_function(request):
+    yield True
+
+
+@pytest.mark.parametrize("function", [coroutine_of_another_function, generator_function])
+def test_a_function_whose_result_is_always_true_does_not_hold(function):
+    errors = []
+    registry = Registry(on_error=lambda exc, request: errors.append(exc))
+    registry.post(URL, match=function)
+    assert "which is always true; return True or False" in match(registry, "POST", URL).explanation
+    assert [type(error) for error in errors] == [TypeError]
+
+
 def test_an_unmatched_request_is_explained_field_by_field(registry):
     registry.post(URL, match_json={"name": "Ada"}, match_headers={"X-A": "1"})
     assert match(registry, "POST", URL, body=b'{"name": "Bob"}', headers={"X-A": "2"}).explanation == (
@@ -165,11 +246,38 @@ def test_an_unmatched_request_is_explained_field_by_field(registry):
     )
 
 
-def test_the_nearest_pattern_is_the_one_that_resembles_the_url_most(registry):
-    for name in ("users", "orders", "items", "files"):
-        registry.get(re.compile(rf"https://api\.test/{name}/\d+$"))
-    explanation = match(registry, "GET", "https://api.test/files/1?page=2").explanation
-    assert explanation.partition("nearest: ")[2].startswith("GET pattern 'https://api\\\\.test/files/")
+FILES = "https://api.test/v1/x/files/abc?page=2"
+
+
+@pytest.mark.parametrize("fillers", [0, 200])
+@pytest.mark.parametrize(
+    ("url", "nearest", "others"),
+    [
+        (FILES, r"https://api\.test/v1/x/files/\d+$", [r"https://api\.test/v1/x/users/\d+$"]),
+        (FILES, r"^https://api\.test/v1/.*/files/\d+$", [r"^https://api\.test/v1/.*/folders/\d+$", r".*/x/orders/\d+"]),
+        (FILES, r".*/files/\d+$", [r".*/users/\d+$", r".*/orders/\d+$"]),
+        (FILES, r".*files/\d+$", [r".*users", r".*orders"]),
+        (FILES, r"^https?://.*/files$", [r"^https?://.*/users$", r"^https?://.*/orders$"]),
+        (FILES, r"https://api\.test/v1/x/(users|files)/\d+$", [r"https://api\.test/v1/x/(users|orders)/\d+$"]),
+        (FILES, r"(http|https)://api\.test/v1/x/files/\d+$", [r"https://api\.test/v1/x/users/\d+$"]),
+        ("https://api.test/v1/fiels/1", r"https://api\.test/v1/files/\d+$", [r"https://api\.test/v1/users/\d+$"]),
+        ("https://api.test/v1/users/a", r"https://api\.test/v1/users/\d+$", [r"https://api\.test/v1/users/\d+/x$"]),
+    ],
+)
+def test_the_nearest_pattern_is_the_one_that_resembles_the_url_most(registry, url, nearest, others, fillers):
+    for pattern in (*others, nearest, *others):
+        registry.get(re.compile(pattern))
+    for number in range(fillers):
+        registry.get(re.compile(rf"https://api\.test/thing{number}/.*/things"))
+        registry.get(re.compile(rf".*/thing{number}/\d+$"))
+    explanation = match(registry, "GET", url).explanation
+    assert explanation.partition("nearest: ")[2].startswith(f"GET pattern {nearest!r} (differs in URL)")
+
+
+def test_patterns_with_the_same_text_are_all_named(registry):
+    for pattern in (r"https://api\.test/files/\d+$", r"https://api\.test/files/[a-c]+$"):
+        registry.get(re.compile(pattern))
+    assert match(registry, "GET", "https://api.test/files/x").explanation.count("pattern") == 2
 
 
 def test_routes_for_other_urls_are_not_asked(registry):
@@ -192,17 +300,26 @@ async def coroutine_function(request):
     raise AssertionError("never called")
 
 
+class AsyncCallable:
+    async def __call__(self, request):
+        raise AssertionError("never called")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"match_headers": [("a", "b")]}, "match_headers must be a mapping"),
         ({"match_headers": {"X-A": 1}}, "header values are text, got 'X-A': 1"),
+        ({"match_query": {"a": b"1"}}, "query values are text, got 'a': b'1'"),
+        ({"match_query": {"a": ["1", b"1"]}}, "query values are text, got 'a': b'1'"),
         ({"match_query": "a=1"}, "match_query must be a mapping"),
         ({"match_query": {"a": None}}, "match_query: 'a' is None, which no request has"),
         ({"match_form": b"a=1"}, "match_form must be a mapping"),
         ({"match_body": {"a": 1}}, "use match_json= for JSON"),
         ({"match": True}, "match must be a function of a request"),
         ({"match": coroutine_function}, "match must be a plain function"),
+        ({"match": AsyncCallable()}, "match must be a plain function"),
+        ({"match": functools.partial(functools.partial(AsyncCallable()))}, "match must be a plain function"),
         ({"match": lambda: True}, "must take one argument, the request"),
         ({"text": "a"}, "did you mean 'body'?"),
         ({"times": 2}, "did you mean 'repeat'?"),

@@ -1,5 +1,6 @@
 """The calls of one route, and assertions on several calls."""
 
+import re
 from unittest.mock import ANY
 
 import pytest
@@ -54,6 +55,22 @@ def test_a_route_that_was_cleared_answers_no_more_and_may_be_removed(registry, r
     registry.remove(route)
 
 
+@pytest.mark.parametrize("url", ["https://api.test/t{}", A, re.compile("https://api.test/t")], ids=str)
+def test_a_removed_route_is_no_longer_the_nearest(registry, url):
+    registry.get("https://api.test/users")
+    registry.get(re.compile("https://api.test/users/"))
+    urls = [
+        url.format(number) if isinstance(url, str) else re.compile(f"{url.pattern}{number}") for number in range(30)
+    ]
+    for route in [registry.post(each, repeat=True) for each in urls]:
+        registry.remove(route)
+    explanation = match(registry, "POST", "https://api.test/t1").explanation
+    assert explanation.partition("; nearest: ")[2] == (
+        "GET https://api.test/users (differs in method, path); "
+        "GET pattern 'https://api.test/users/' (differs in method, URL)"
+    )
+
+
 def test_remove_takes_a_route(registry):
     with pytest.raises(TypeError, match=r"remove\(\) takes a route"):
         registry.remove(A)
@@ -67,6 +84,16 @@ def test_clear_requests_keeps_the_routes_and_gives_no_reply_back(registry):
     assert [match(registry, "GET", A).unmatched for _ in range(2)] == [False, True]
 
 
+def test_a_route_that_was_used_before_clear_requests_was_used(registry):
+    for url, repeat in ((A, True), (B, 1), ("https://api.test/c", 2), ("https://api.test/d", True)):
+        registry.get(url, repeat=repeat)
+    for url in (A, B, "https://api.test/c"):
+        match(registry, "GET", url)
+    registry.clear_requests()
+    with pytest.raises(AssertionError, match=r"^1 route was never used: GET https://api\.test/d$"):
+        registry.assert_all_called()
+
+
 def test_assert_any_call(registry):
     for body in (b'{"n": 1, "m": 1}', b'{"n": 2, "m": 2}'):
         match(registry, "POST", A, body=body, headers={"X-A": "1"})
@@ -76,6 +103,24 @@ def test_assert_any_call(registry):
     assert caught.value.__notes__ == ["headers['x-a']: expected '2', got '1'"]
     with pytest.raises(AssertionError, match="nearest: POST"):
         registry.assert_any_call(B, "POST")
+
+
+@pytest.mark.parametrize(
+    "last", [b'{"a": 0, "b": 0, "c": 0}', b'{"d": 1}', b"[]", b"1", b"no json", b"", None], ids=str
+)
+def test_the_nearest_call_is_the_one_that_differs_in_the_fewest_places(registry, last):
+    for body in (b'{"a": 1, "b": 0, "c": 0}', b'{"a": 1, "b": 2, "c": 0}', last):
+        match(registry, "POST", A, body=body)
+    with pytest.raises(AssertionError, match="the nearest of 3: expected json") as caught:
+        registry.assert_any_call(A, "POST", json={"a": 1, "b": 2, "c": 3})
+    assert caught.value.__notes__ == ["json['c']: expected 3, got 0"]
+
+
+def test_of_calls_that_differ_as_much_the_most_recent_one_is_the_nearest(registry):
+    for body in (b"[1, 2]", b"[1, 3]"):
+        match(registry, "POST", A, body=body)
+    with pytest.raises(AssertionError, match=r"got \[1, 3\]"):
+        registry.assert_any_call(A, "POST", json=[1, 4])
 
 
 @pytest.mark.parametrize("body", [None, b"", b"no json"])

@@ -15,10 +15,10 @@ from ._arguments import check_method, without_class_names
 from ._comparison import JSON, Data, Headers, ValueMatcher
 from ._format import count_of, describe_key, describe_value, list_of
 from ._journal import Journal, RequestLog
-from ._matchers import describe_differences, key_differences
+from ._matchers import ExactURL, build_matcher, describe_differences, key_differences
 from ._request import Request
 from ._similarity import nearest
-from ._urls import Key, normalize_url, request_key
+from ._urls import Key
 
 __all__ = ["CallAssertions"]
 
@@ -109,10 +109,10 @@ class CallAssertions(Generic[R]):
         def differing(request: Request) -> list[ValueMatcher]:
             return [matcher for matcher in matchers if any(True for _ in matcher.differences(request))]
 
-        # The most recent ones are compared: the nearest has the fewest values that differ.
+        # The most recent ones are compared: in the nearest the fewest values differ, and those in the fewest places.
         compared = [(differing(request), request) for request in calls[: -_SEARCHED - 1 : -1]]
         if all(wrong for wrong, _ in compared):
-            wrong, nearest_call = min(compared, key=lambda pair: len(pair[0]))
+            wrong, nearest_call = min(compared, key=lambda pair: (len(pair[0]), _places(*pair)))
             name = describe_key(key) if len(calls) == 1 else f"{describe_key(key)}, the nearest of {len(calls)}"
             raise _mismatch(name, nearest_call, wrong)
 
@@ -176,10 +176,7 @@ class CallAssertions(Generic[R]):
         self.assert_called_with(url, method, params, data, json, headers, strict_headers)
 
     def _calls(self, url: str | URL, method: str, params: Query) -> tuple[Key, list[R]]:
-        target = normalize_url(url)
-        if params:
-            target = normalize_url(target.extend_query(params))
-        key = (method.upper(), target)
+        key = _key(method, url, params)
         calls = self.journal.requests.get(key)
         if calls:
             return key, calls
@@ -210,11 +207,28 @@ def _matchers(data: Any, json: Any, headers: Mapping[str, Any] | None, strict_he
     return matchers
 
 
+def _places(matchers: Sequence[ValueMatcher], request: Request) -> int:
+    """Return in how many places `request` differs, up to a limit; a whole value counts for more than the limit."""
+    total = 0
+    for matcher in matchers:
+        places = [difference.what for difference in islice(matcher.differences(request), _NOTED)]
+        total += _NOTED + 1 if places == [matcher.what] else len(places)
+    return total
+
+
 def _call_key(call: object) -> Key:
     if not isinstance(call, tuple) or len(call) != 2 or not isinstance(call[0], str):
         raise TypeError(f"calls must be pairs of a method and a URL, got {describe_value(call)}; write ('GET', url)")
     method, url = call
-    return request_key(check_method(method), url)
+    return _key(method, url)
+
+
+def _key(method: str, url: object, params: Query = None) -> Key:
+    """Return the key of an expected request; raise `TypeError` or `ValueError` if there can be no such request."""
+    method = check_method(method)
+    if isinstance(url, str | URL) and isinstance(matcher := build_matcher(url, params), ExactURL):
+        return method, matcher.url
+    raise TypeError(f"url must be a str or a yarl.URL, got {describe_value(url)}; for a pattern, look in m.requests")
 
 
 def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> AssertionError:

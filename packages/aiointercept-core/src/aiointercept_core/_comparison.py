@@ -8,6 +8,8 @@ import json
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from enum import Enum
+from numbers import Number
 from typing import Any, ClassVar
 
 from multidict import CIMultiDict, MultiDict
@@ -76,13 +78,18 @@ class ValueMatcher:
         self.expected = expected
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ValueMatcher) and type(self) is type(other) and _same(self.expected, other.expected)
+        return isinstance(other, ValueMatcher) and type(self) is type(other) and _same(self._wanted, other._wanted)
 
     def __hash__(self) -> int:
         return hash(type(self))
 
     def __str__(self) -> str:
         return f"{self.what} {describe_value(self.expected)}"
+
+    @property
+    def _wanted(self) -> Any:
+        """The expected value in one of the spellings that mean the same."""
+        return self.expected
 
     @abstractmethod
     def values(self, request: Request) -> tuple[Any, Any]:
@@ -129,17 +136,20 @@ class Data(ValueMatcher):
     def values(self, request: Request) -> tuple[Any, Any]:
         """Return the expected value, and the body as a value of the same type."""
         expected, body = self.expected, request.body or b""
-        if request.body is None and (isinstance(expected, Mapping) or expected):
-            return expected, NoBody()
-        if isinstance(expected, Mapping):
+        if isinstance(expected, Mapping) and request.body is not None:
             return _form_values(expected, body, header(request, "Content-Type"))
-        return expected, _as_text(body) if isinstance(expected, str | TextPattern) else body
+        actual = _as_text(body) if isinstance(expected, str | TextPattern) else body
+        return expected, NoBody() if request.body is None and expected != actual else actual
 
 
 class Form(Data):
     """Matches the body as a form."""
 
     what = "form"
+
+    @property
+    def _wanted(self) -> dict[str, list[Any]]:
+        return _lists(self.expected)
 
 
 class Body(Data):
@@ -164,12 +174,11 @@ class Headers(ValueMatcher):
         if not isinstance(self.expected, Mapping):
             return self.expected, _singles({name: received.getall(name) for name in dict.fromkeys(received)})
         wanted = CIMultiDict(self.expected.items())
-        expected: dict[str, list[Any]] = {name: wanted.getall(name) for name in dict.fromkeys(wanted)}
+        expected = {name: _listed(wanted.getall(name)) for name in dict.fromkeys(wanted)}
         actual: dict[str, list[Any]] = {}
         for name, values in expected.items():
             sent = received.popall(name, [])
-            if not self.strict and len(values) == 1:
-                # If a header was sent several times, one matching value is enough.
+            if not self.strict:
                 sent = _held(values, sent)
             if sent:
                 actual[name] = sent
@@ -177,6 +186,11 @@ class Headers(ValueMatcher):
             for name in dict.fromkeys(received):
                 actual[name] = received.getall(name)
         return _singles(expected), _singles(actual)
+
+    @property
+    def _wanted(self) -> dict[str, list[Any]]:
+        wanted = CIMultiDict(self.expected.items())
+        return {name.lower(): wanted.getall(name) for name in wanted}
 
 
 class Query(ValueMatcher):
@@ -190,10 +204,13 @@ class Query(ValueMatcher):
 
     def values(self, request: Request) -> tuple[Any, Any]:
         """Return the expected pairs and those of the same names."""
-        received: MultiDict[str] = MultiDict(request.url.query)
-        wanted = _lists(self.expected)
+        received, wanted = MultiDict(request.url.query), self._wanted
         actual = {name: _held(values, received.getall(name)) for name, values in wanted.items() if name in received}
         return _singles(wanted), _singles(actual)
+
+    @property
+    def _wanted(self) -> dict[str, list[Any]]:
+        return _lists(self.expected)
 
 
 def _same(expected: Any, other: Any) -> bool:
@@ -204,8 +221,6 @@ def _same(expected: Any, other: Any) -> bool:
         return False
     if isinstance(expected, str | bytes | int | float | TextPattern):
         return bool(expected == other)
-    if isinstance(expected, MultiDict | CIMultiDict):
-        return _same(list(expected.items()), list(other.items()))
     if type(expected) is dict:
         return expected.keys() == other.keys() and all(_same(value, other[name]) for name, value in expected.items())
     if type(expected) in (list, tuple):
@@ -215,22 +230,27 @@ def _same(expected: Any, other: Any) -> bool:
 
 def _held(values: list[Any], sent: list[Any]) -> list[Any]:
     """Return those of `sent` that equal `values`, one for each; all of `sent` if some are missing."""
-    rest = list(sent)
-    held = []
-    for value in values:
-        index = next((index for index, other in enumerate(rest) if value == other), None)
-        if index is None:
+    equal = [[index for index, other in enumerate(sent) if value == other] for value in values]
+    chosen: dict[int, int] = {}
+    # The value that equals the fewest comes first, so that `ANY` leaves it what it needs.
+    for place in sorted(range(len(values)), key=lambda place: len(equal[place])):
+        left = [index for index in equal[place] if index not in chosen.values()]
+        if not left:
             return sent
-        held.append(rest.pop(index))
-    return held
+        chosen[place] = left[0]
+    return [sent[chosen[place]] for place in range(len(values))]
+
+
+def _listed(values: Iterable[Any]) -> list[Any]:
+    """Return the values with lists of values in place of which their items stand."""
+    return [each for value in values for each in (value if isinstance(value, list | tuple) else [value])]
 
 
 def _lists(expected: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return the values of each name as a list, numbers as text: fields of a form or pairs of a query."""
     wanted: dict[str, list[Any]] = {}
     for name, value in expected.items():
-        values = value if isinstance(value, list | tuple) else [value]
-        wanted.setdefault(name, []).extend(map(_as_sent, values))
+        wanted.setdefault(name, []).extend(map(_as_sent, _listed([value])))
     return wanted
 
 
@@ -255,7 +275,8 @@ def _as_text(body: bytes) -> str | bytes:
 
 def _as_sent(value: Any) -> Any:
     """Return an expected value as a form or a query contains it: numbers as text."""
-    return str(value) if isinstance(value, int | float) else value
+    value = value.value if isinstance(value, Enum) else value
+    return str(value) if isinstance(value, Number) else value
 
 
 def _in_type_of(expected: Any, sent: str | bytes) -> str | bytes:

@@ -1,8 +1,10 @@
 """The conditions of a route besides its method and URL: the arguments `match`, `match_json` and so on of `add`."""
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from types import UnionType
 from typing import Any, TypeAlias
 
 from multidict import MultiDict
@@ -40,6 +42,14 @@ class Predicate:
     def differences(self, request: Request) -> Iterator[Difference]:
         """Yield one difference if the function returns a false value."""
         result = self.function(request)
+        if isinstance(result, Awaitable | Generator | AsyncGenerator):
+            if isinstance(result, Coroutine):
+                # Python warns of coroutines that are never awaited.
+                result.close()
+            raise TypeError(
+                f"match: {describe_function(self.function)} returned {describe_value(result)}, which is always true; "
+                "return True or False, without await and yield"
+            )
         if not result:
             yield Difference("match", f"{describe_function(self.function)} returned {describe_value(result)}")
 
@@ -62,12 +72,8 @@ def build_conditions(
     conditions: list[Matcher] = []
     if match_headers is not None:
         headers = _mapping("match_headers", match_headers, "{'Authorization': 'Bearer 1'}")
+        _check_texts("match_headers: header", headers, bytes | int | float)
         for name, value in headers.items():
-            if isinstance(value, bytes | int | float):
-                raise TypeError(
-                    f"match_headers: header values are text, got {name!r}: {value!r}; "
-                    "write the value as a str, or a pattern"
-                )
             if isinstance(value, list):
                 raise TypeError(
                     f"match_headers: got several values for {name!r}, {describe_value(value)}; "
@@ -76,6 +82,7 @@ def build_conditions(
         conditions.append(Headers(headers))
     if match_query is not None:
         pairs = _mapping("match_query", match_query, "{'page': '2'}")
+        _check_texts("match_query: query", pairs, bytes)
         if isinstance(matcher, ExactURL):
             url = matcher.url
             pairs = MultiDict([*url.query.items(), *pairs.items()]) if url.query else pairs
@@ -113,6 +120,15 @@ def _mapping(name: str, expected: object, example: str) -> dict[str, Any] | Mult
     return dict(pairs) if len(dict(pairs)) == len(pairs) else MultiDict(pairs)
 
 
+def _check_texts(what: str, pairs: Mapping[str, Any], refused: type | UnionType) -> None:
+    for name, value in pairs.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, refused):
+                raise TypeError(
+                    f"{what} values are text, got {name!r}: {each!r}; write the value as a str, or a pattern"
+                )
+
+
 def _expected_text(value: Any) -> Any:
     if isinstance(value, re.Pattern):
         return TextPattern(value)
@@ -134,7 +150,10 @@ def _check_predicate(function: Any) -> Callable[[Any], object]:
             f"match must be a function of a request, got {describe_value(function)}; "
             "for example match=lambda request: request.headers['X-Shard'] == '7'"
         )
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+    called = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    if inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(type(called).__call__):
         raise TypeError(
             f"match must be a plain function, got the coroutine function {describe_function(function)}; "
             "the body has arrived when it is called: read request.body"

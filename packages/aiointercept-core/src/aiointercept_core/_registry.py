@@ -251,8 +251,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
 
     def assert_all_called(self) -> None:
         """Raise `AssertionError` if a route that is not optional was never used."""
-        # An exhausted route without calls was used before `clear_requests`.
-        unused = [each for each in self.routes if not each.call_count and each.remaining != 0 and not each.optional]
+        unused = [route for route in self.routes if not route._was_used and not route.optional]
         if unused:
             verb = "was" if len(unused) == 1 else "were"
             named = list_of([shorten(str(route)) for route in unused[:_NAMED]], len(unused))

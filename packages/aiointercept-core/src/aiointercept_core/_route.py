@@ -67,6 +67,7 @@ class Route(Generic[R]):
         self._context = context or DirectContext()
         self._index = 0
         self._limit = repeat
+        self._forgotten_calls = 0
 
     def __repr__(self) -> str:
         remaining = "no limit" if self.remaining is None else f"{self.remaining} remaining"
@@ -86,6 +87,11 @@ class Route(Generic[R]):
         return "body function", getattr(self._reply, "body", None)
 
     @property
+    def _was_used(self) -> bool:
+        """Whether it has answered a request, also before `clear_requests`."""
+        return self.call_count + self._forgotten_calls > 0
+
+    @property
     def _without_conditions(self) -> str:
         return f"{self.method} {self._matcher}"
 
@@ -98,6 +104,7 @@ class Route(Generic[R]):
     def _forget_calls(self) -> None:
         """Forget the requests and their number; used replies do not come back."""
         self.requests = []
+        self._forgotten_calls += self.call_count
         self.call_count = 0
 
 

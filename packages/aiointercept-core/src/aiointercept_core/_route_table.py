@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from yarl import URL
 
@@ -16,6 +16,8 @@ __all__ = ["RouteTable"]
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
 
+_QueueKey: TypeAlias = tuple[str, URL | Matcher]
+
 
 class RouteTable:
     """Routes by method and URL; the caller holds the lock of the registry.
@@ -27,14 +29,15 @@ class RouteTable:
     def __init__(self, *, exact_urls_first: bool, allow_unreachable: bool) -> None:
         self._exact_urls_first = exact_urls_first
         self._allow_unreachable = allow_unreachable
-        self._queues: dict[tuple[str, URL | Matcher], list[RouteQueue]] = {}
+        self._queues: dict[_QueueKey, list[RouteQueue]] = {}
         self.patterns: tuple[RouteQueue, ...] = ()
         self._any_query = self._any_method = False
         self.has_websockets = False
         self._count = 0
         self.origins: set[Origin] = set()
-        self._urls: SimilarityIndex[list[RouteQueue]] = SimilarityIndex()
-        self._pattern_texts: SimilarityIndex[list[RouteQueue]] = SimilarityIndex()
+        # The keys of the queues by what they resemble.
+        self._urls: SimilarityIndex[_QueueKey] = SimilarityIndex()
+        self._pattern_texts: SimilarityIndex[_QueueKey] = SimilarityIndex(by_words=True)
 
     @property
     def routes(self) -> list[Route[Any]]:
@@ -65,20 +68,24 @@ class RouteTable:
             self._queues[key] = queues
             if route.url is not None:
                 self.origins.add(origin_of(route.url))
-                self._urls.add((route.method, route.url), queues)
+                self._urls.add((route.method, route.url), key)
             elif isinstance(route._matcher, URLPattern):
-                self._pattern_texts.add(pattern_key(route.method, route._matcher.pattern.pattern), queues)
+                self._pattern_texts.add(pattern_key(route.method, route._matcher.pattern.pattern), key)
 
     def remove(self, route: Route[Any]) -> bool:
         """Take `route` out and return whether it was there; its origin stays known."""
-        queues = self._queues.get(_queue_key(route), [])
+        key = _queue_key(route)
+        queues = self._queues.get(key, [])
         queue = next((queue for queue in queues if route in queue.routes), None)
         if queue is None:
             return False
         queue.remove(route)
-        # The indexes refer to the same list.
         queues[:] = [queue for queue in queues if queue.routes]
         self.patterns = tuple(queue for queue in self.patterns if queue.routes)
+        if not queues:
+            del self._queues[key]
+            self._urls.remove(key)
+            self._pattern_texts.remove(key)
         return True
 
     def rewind(self, route: Route[Any]) -> None:
@@ -118,17 +125,17 @@ class RouteTable:
 
     def near(self, key: Key, count: int) -> Iterator[RouteQueue]:
         """Yield queues for the `count` URLs that resemble `key` most."""
-        return chain.from_iterable(self._urls.nearest(key, count))
+        return chain.from_iterable(self._queues[other] for other in self._urls.nearest(key, count))
 
     def near_patterns(self, key: Key, count: int) -> Iterator[RouteQueue]:
         """Yield queues for the `count` patterns that resemble `key` most."""
-        return chain.from_iterable(self._pattern_texts.nearest(key, count))
+        return chain.from_iterable(self._queues[other] for other in self._pattern_texts.nearest(key, count))
 
     def _order(self, candidate: Candidate) -> tuple[Any, ...]:
         queue, route = candidate
         return (queue.rank, route._index) if self._exact_urls_first else (route._index,)
 
 
-def _queue_key(route: Route[Any]) -> tuple[str, URL | Matcher]:
+def _queue_key(route: Route[Any]) -> _QueueKey:
     """Return what routes for the same requests have in common, apart from their conditions."""
     return route.method, route._matcher if route.url is None else route.url

@@ -5,7 +5,7 @@ The cost is bounded by the number of candidates, which callers limit, and by a l
 
 import re
 from collections.abc import Hashable, Iterable
-from itertools import chain
+from itertools import islice
 from typing import Generic, TypeVar
 
 from yarl import URL
@@ -14,47 +14,63 @@ from ._urls import Key, origin_of
 
 __all__ = ["SimilarityIndex", "common_prefix", "nearest", "pattern_key"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 
-# The constructs of a pattern that stand for no text of their own, and escaped characters.
+# The parts of a pattern that stand for no text of their own, and escaped characters.
 _CONSTRUCT = re.compile(
-    r"\\(?P<escaped>.)|\((?:\?(?:P<\w+>|[a-zA-Z-]*[:)]|[=!<]+)?)?|[)|^$+*?]|\{[\d,]+\}|\[[^\]]*\]", re.DOTALL
+    r"\\(?P<escaped>.)|\((?:\?(?:P<\w+>|[a-zA-Z-]*[:)]|[=!<]+)?)?|(?P<or>\|)|[).^$+*?]|\{[\d,]+\}|\[[^\]]*\]", re.DOTALL
 )
+_WORD = re.compile(r"\w+")
 
 _PER_INDEX_KEY = 5
-# How many characters of a host or a path are compared.
+# How many characters of a host or a path are compared, and how many words of a path are looked up.
 _LIMIT = 200
+_WORDS = 10
 
 
 class SimilarityIndex(Generic[T]):
-    """Values by the keys of requests, found by a similar key.
+    """Values with the keys of requests, found by a similar key.
 
-    Keys are indexed by what a similar key has in common with them, and only a few of those are compared.
+    They are indexed by what a similar key has in common with theirs, and only a few of those are compared. With
+    `by_words`, that may be any word of the path.
     """
 
-    def __init__(self) -> None:
-        self._values: dict[Key, T] = {}
-        self._keys: dict[Hashable, list[Key]] = {}
+    def __init__(self, *, by_words: bool = False) -> None:
+        self._by_words = by_words
+        self._keys: dict[T, Key] = {}
+        self._values: dict[Hashable, dict[T, None]] = {}
 
     def add(self, key: Key, value: T) -> None:
-        """Add a value; a key that is there already keeps its place."""
-        if key not in self._values:
-            for index_key in _index_keys(key):
-                keys = self._keys.setdefault(index_key, [])
-                keys.append(key)
-                if len(keys) > 2 * _PER_INDEX_KEY:
-                    del keys[:_PER_INDEX_KEY]
-        self._values[key] = value
+        """Add a value."""
+        self._keys[value] = key
+        for index_key in self._index_keys(key):
+            self._values.setdefault(index_key, {})[value] = None
+
+    def remove(self, value: T) -> None:
+        """Remove a value, if it is here."""
+        if key := self._keys.pop(value, None):
+            for index_key in self._index_keys(key):
+                self._values[index_key].pop(value, None)
 
     def nearest(self, key: Key, count: int) -> list[T]:
-        """Return the values of at most `count` keys, most similar to `key` first."""
-        found = chain.from_iterable(self._keys.get(index_key, ())[-_PER_INDEX_KEY:] for index_key in _index_keys(key))
-        return [self._values[other] for other in nearest(key, dict.fromkeys(found), count)]
+        """Return at most `count` values, the one whose key is most similar to `key` first."""
+        found: dict[T, None] = {}
+        for index_key in self._index_keys(key):
+            found.update(dict.fromkeys(islice(reversed(self._values.get(index_key, {})), _PER_INDEX_KEY)))
+        return sorted(found, key=lambda value: _distance(key, self._keys[value]))[:count]
+
+    def _index_keys(self, key: Key) -> tuple[Hashable, ...]:
+        """Return what `key` may have in common with a similar key."""
+        url = key[1]
+        origin, path = origin_of(url), url.raw_path
+        folder, _, name = path.rpartition("/")
+        words = _WORD.findall(path[:_LIMIT])[:_WORDS] if self._by_words else ()
+        return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None, *words
 
 
 def pattern_key(method: str, pattern: str) -> Key:
     """Return the key of a request that resembles those which a pattern matches: the text in the pattern."""
-    text = _CONSTRUCT.sub(_escaped_text, pattern)
+    text = _CONSTRUCT.sub(_literal_text, pattern)
     try:
         return method, URL(text)
     except ValueError:
@@ -81,10 +97,12 @@ def common_prefix(a: str | bytes, b: str | bytes) -> int:
 def _distance(key: Key, other: Key) -> float:
     (method, url), (other_method, other_url) = key, other
     distance = 0.0
-    if url.raw_host != other_url.raw_host:
-        distance += 1 + 4 * _dissimilarity(url.raw_host or "", other_url.raw_host or "")
-    if url.scheme != other_url.scheme or url.port != other_url.port:
-        distance += 1
+    # A pattern that begins with a wildcard is for any host.
+    if other_url.raw_host is not None:
+        if url.raw_host != other_url.raw_host:
+            distance += 1 + 4 * _dissimilarity(url.raw_host or "", other_url.raw_host)
+        if url.scheme != other_url.scheme or url.port != other_url.port:
+            distance += 1
     if url.raw_path != other_url.raw_path:
         distance += 0.5 + 3 * _dissimilarity(url.raw_path, other_url.raw_path)
     if url.raw_query_string != other_url.raw_query_string:
@@ -95,22 +113,17 @@ def _distance(key: Key, other: Key) -> float:
 
 
 def _dissimilarity(a: str, b: str) -> float:
-    """Return 0 for equal texts, 1 for texts that share neither beginning nor end, and values between for typos."""
+    """Return 0 for equal texts, 1 for texts that share neither beginning, end nor words, and values between."""
     a, b = a[:_LIMIT], b[:_LIMIT]
+    longest = max(len(a), len(b), 1)
     start = common_prefix(a, b)
-    end = common_prefix(a[start:][::-1], b[start:][::-1])
-    return 1 - (start + end) / max(len(a), len(b), 1)
+    a, b = a[start:], b[start:]
+    end = common_prefix(a[::-1], b[::-1])
+    words = {*_WORD.findall(a[: len(a) - end])}.intersection(_WORD.findall(b[: len(b) - end]))
+    return 1 - (start + end + sum(map(len, words))) / longest
 
 
-def _escaped_text(construct: "re.Match[str]") -> str:
-    """Return the character that an escape stands for, nothing for a class of characters."""
-    character = construct["escaped"] or ""
+def _literal_text(construct: "re.Match[str]") -> str:
+    """Return the character that an escape stands for, a separator of words between alternatives, otherwise nothing."""
+    character = "-" if construct["or"] else construct["escaped"] or ""
     return "" if character.isalnum() else character
-
-
-def _index_keys(key: Key) -> tuple[Hashable, ...]:
-    """Return what `key` may have in common with a similar key."""
-    url = key[1]
-    origin, path = origin_of(url), url.raw_path
-    folder, _, name = path.rpartition("/")
-    return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None

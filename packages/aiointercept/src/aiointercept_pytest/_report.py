@@ -39,7 +39,7 @@ def _describe_mock(snapshot: MockSnapshot, shown: str) -> str:
     records = snapshot.records[-_MAX_LINES:]
     for record, line in zip(records, _table([_row(record, shown) for record in records]), strict=True):
         lines += [line, *_conversation(record)]
-    unused = [route for route in snapshot.routes if not route.call_count]
+    unused = [route for route in snapshot.routes if not route._was_used]
     if unused:
         lines.append("registered, but never used:")
         lines += [_line(f"  {route}") for route in unused[:_MAX_LINES]]
