@@ -1,7 +1,7 @@
 """Routes, and queues of routes for the same requests."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any, Generic, TypeAlias
 
 from yarl import URL
@@ -116,15 +116,15 @@ class RouteQueue:
     """
 
     def __init__(self, route: Route[Any]) -> None:
-        self.is_pattern = route.url is None
         self.method, self.matcher, self.conditions = route.method, route._matcher, route._conditions
-        head = [matcher for matcher in self.conditions if not getattr(matcher, "needs_body", True)]
+        self.head_matchers: tuple[Matcher, ...] = tuple(filterfalse(_needs_body, self.conditions))
+        self.body_matchers: tuple[Matcher, ...] = tuple(filter(_needs_body, self.conditions))
         # The table of routes looks at exact URLs and at patterns itself.
-        is_url = isinstance(self.matcher, ExactURL | URLPattern)
-        self.head_matchers: tuple[Matcher, ...] = tuple(head) if is_url else (self.matcher, *head)
-        self.body_matchers = tuple(matcher for matcher in self.conditions if getattr(matcher, "needs_body", True))
+        if not isinstance(self.matcher, (ExactURL, URLPattern)):
+            self.head_matchers = (self.matcher, *self.head_matchers)
         self.has_matchers = bool(self.head_matchers or self.body_matchers)
         self.any_query = isinstance(self.matcher, ExactURL) and self.matcher.any_query
+        self.is_pattern = route.url is None
         self.rank = (self.is_pattern, not (self.conditions or self.any_query), self.method == ANY_METHOD)
         self.routes: list[Route[Any]] = []
         self._unlimited: list[Route[Any]] = []
@@ -202,6 +202,10 @@ class RouteQueue:
         """
         method = (Difference("method"),) if request.method.upper() != self.method != ANY_METHOD else ()
         return _differences((self.matcher, *self.conditions), request, (*found, *method))
+
+
+def _needs_body(matcher: Matcher) -> bool:
+    return bool(getattr(matcher, "needs_body", True))
 
 
 def _differences(

@@ -5,7 +5,6 @@ The cost is bounded by the number of candidates, which callers limit, and by a l
 
 import re
 from collections.abc import Hashable, Iterable
-from itertools import islice
 from typing import Generic, TypeVar
 
 from yarl import URL
@@ -38,25 +37,25 @@ class SimilarityIndex(Generic[T]):
     def __init__(self, *, by_words: bool = False) -> None:
         self._by_words = by_words
         self._keys: dict[T, Key] = {}
-        self._values: dict[Hashable, dict[T, None]] = {}
+        self._values: dict[Hashable, list[T]] = {}
 
     def add(self, key: Key, value: T) -> None:
         """Add a value."""
         self._keys[value] = key
         for index_key in self._index_keys(key):
-            self._values.setdefault(index_key, {})[value] = None
+            self._values.setdefault(index_key, []).append(value)
 
     def remove(self, value: T) -> None:
         """Remove a value, if it is here."""
         if key := self._keys.pop(value, None):
             for index_key in self._index_keys(key):
-                self._values[index_key].pop(value, None)
+                self._values[index_key].remove(value)
 
     def nearest(self, key: Key, count: int) -> list[T]:
         """Return at most `count` values, the one whose key is most similar to `key` first."""
         found: dict[T, None] = {}
         for index_key in self._index_keys(key):
-            found.update(dict.fromkeys(islice(reversed(self._values.get(index_key, {})), _PER_INDEX_KEY)))
+            found.update(dict.fromkeys(self._values.get(index_key, ())[: -_PER_INDEX_KEY - 1 : -1]))
         return sorted(found, key=lambda value: _distance(key, self._keys[value]))[:count]
 
     def _index_keys(self, key: Key) -> tuple[Hashable, ...]:
