@@ -213,6 +213,39 @@ def test_it():
     assert not OURS.search(shown_by(result))
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        """
+def test_it(aiointercept_external):
+    aiointercept_external.get(URL, callback=lambda url: {})
+    with pytest.raises(aiohttp.ClientError):
+        ask()
+""",
+        """
+def test_it(aiointercept_external):
+    aiointercept_external.get(URL, callback=lambda url: {})
+    ask()
+""",
+        """
+def test_it(aiointercept_external):
+    aiointercept_external.get(URL, callback=lambda url: {})
+    with pytest.raises(aiohttp.ClientError):
+        ask()
+    assert False
+""",
+    ],
+    ids=["swallowed", "raised", "another failure"],
+)
+def test_a_callback_with_a_wrong_result_is_shown_by_its_place(run, test):
+    result = run(test)
+    shown = shown_by(result)
+    assert re.search(r"^E? +your callback <lambda>\(\) \(.*test_wrong\.py:24\) failed for GET", shown, re.MULTILINE)
+    said = [line for line in shown.splitlines() if line.startswith("E ") and "must return a CallbackResult" in line]
+    assert len(said) == 1
+    assert not OURS.search(shown)
+
+
 def test_the_error_of_a_websocket_handler_names_it(run):
     result = run("""
 async def chat(ws):

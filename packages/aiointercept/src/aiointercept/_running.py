@@ -25,6 +25,7 @@ from aiointercept_core import (
     WebSocket,
     WebSocketConnection,
 )
+from aiointercept_core._user_code import ReportedError
 from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection, Upstream
 from aiointercept_server import AiointerceptRequest, Answer, Listener, checked_chunks, ignore_retries
 
@@ -311,7 +312,7 @@ class RunningMock:
     def _keeping_error(
         self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Iterator[None]:
-        """Keep an error that a body or a handler raises while it is sent; the server, which gets it too, logs it."""
+        """Keep an error that a body or a handler raises while it is sent; the server gets a `ReportedError`."""
         try:
             yield
         except CallbackCancelledError:
@@ -321,8 +322,7 @@ class RunningMock:
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as exc:
-            keep_error(self.errors, exc, record, is_logged=True)
-            raise
+            raise ReportedError(keep_error(self.errors, exc, record)) from exc
 
     # Passthrough of unmatched requests.
 
