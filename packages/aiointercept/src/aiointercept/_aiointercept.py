@@ -265,14 +265,13 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         """The recorded requests."""
         return self._registry.journal
 
-    def _copy(self, function: Callable[..., Any]) -> "aiointercept":
-        """Return a mock with the same options for one call of the decorated `function`."""
+    def _copy(self) -> "aiointercept":
+        """Return a mock with the same options for one call of a decorated function."""
         mock = copy.copy(self)
         mock._registry = Registry()
         vars(mock).pop("_running", None)
         mock._last_address = None
         vars(mock).pop("_last_repr", None)
-        mock._started_at = StartedAt(function)
         return mock
 
     def _begin_stop(self) -> RunningMock | None:

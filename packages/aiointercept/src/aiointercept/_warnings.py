@@ -10,6 +10,9 @@ from aiointercept_dns import Passthrough, is_ip_address, is_loopback
 
 __all__ = ["AiointerceptWarning", "warn_if_let_out", "warn_if_not_redirected", "warn_user"]
 
+# pytest shows the user's own line as the last one, also where warnings are errors.
+__tracebackhide__ = True
+
 
 class AiointerceptWarning(UserWarning):
     """A registration that can never answer, or an argument without the effect that its name suggests."""
