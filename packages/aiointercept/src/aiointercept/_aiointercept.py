@@ -5,15 +5,11 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from yarl import URL
 
-from aiointercept_core import (
-    CallAssertions,
-    Journal,
-    Registry,
-)
+from aiointercept_core import CallAssertions, Journal, Registry
 from aiointercept_dns import Passthrough
 from aiointercept_server import AiointerceptRequest
 
@@ -29,15 +25,12 @@ from ._policies import (
     keep_condition_error,
     note_errors,
 )
-from ._pytest_bridge import ini_option, notify_started
+from ._pytest_bridge import has_failed, ini_option, notify_started
 from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt
 from ._waiting import wait_for_requests
 from ._warnings import warn_if_let_out, warn_if_not_redirected
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["aiointercept"]
 
@@ -329,6 +322,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             raise errors[0]
         if errors:
             raise BaseExceptionGroup("several callbacks raised errors", errors)
+        if has_failed(self):
+            return
         if _or_default(options.get("assert_all_matched"), self._assert_all_matched):
             self.assert_all_matched()
         if _or_default(options.get("assert_all_called"), self._assert_all_called):

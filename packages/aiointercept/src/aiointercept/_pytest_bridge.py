@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
-__all__ = ["PytestRun", "ReportedMock", "ini_option", "notify_started"]
+__all__ = ["PytestRun", "ReportedMock", "has_failed", "ini_option", "notify_started"]
 
 D = TypeVar("D")
 
@@ -30,6 +30,15 @@ class PytestRun(Protocol):
 
     def notify_started(self, mock: ReportedMock) -> None:
         """Remember `mock` for the report of the running test."""
+
+    def has_failed(self, mock: ReportedMock) -> bool:
+        """Return whether the running test has started `mock` and has ended with an exception."""
+
+
+def has_failed(mock: ReportedMock) -> bool:
+    """Return whether the test that has started `mock` has failed, and is being torn down: its reason is told."""
+    run = _pytest_run()
+    return run is not None and run.has_failed(mock)
 
 
 def ini_option(name: str, default: D) -> D:

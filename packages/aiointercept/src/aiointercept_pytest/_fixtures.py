@@ -7,6 +7,7 @@ import pytest
 
 from ._mock_usage import usage_of
 from ._options import CHECKS, mock_options, usage_error
+from ._pytest_run import PYTEST_RUN
 
 if TYPE_CHECKING:
     from aiointercept import aiointercept
@@ -73,22 +74,29 @@ def check_server(item: "pytest.Item") -> None:
 def note_callback_errors(item: "pytest.Item", exc: BaseException) -> None:
     """Tell the callback errors of a failed test in notes on its exception, instead of a second error at teardown."""
     server = getattr(item, "funcargs", {}).get("aiointercept_server")
-    mocks = usage_of(item).used_fixtures()
-    if server is not None and server not in mocks:
-        mocks.append(server)
-    if mocks and mock_options(item)["raise_callback_errors"]:
-        for mock in mocks:
-            mock._note_callback_errors(exc)
+    given = [*usage_of(item).used_fixtures(), *([] if server is None else [server])]
+    # An invalid marker may be the failure: a second one, in a hook, would end the run.
+    mocks = given if mock_options(item, check=False)["raise_callback_errors"] else []
+    # Those of the user's own fixtures, which have their options themselves.
+    own = [
+        mock for mock in PYTEST_RUN.started() if mock not in given and getattr(mock, "_raise_callback_errors", False)
+    ]
+    for mock in (*mocks, *own):
+        mock._note_callback_errors(exc)
 
 
 def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointercept]":
     from aiointercept import aiointercept  # noqa: PLC0415
 
     made = {name: value for name, value in options.items() if name not in CHECKS}
+    wrong = ""
     try:
         mock = aiointercept(**made, **_NO_CHECKS)
     except (TypeError, ValueError) as exc:
-        usage_error(str(exc))
+        wrong = str(exc)
+    if wrong:
+        # Not in the handler: pytest would show the message of the first exception too.
+        usage_error(wrong)
     with mock:
         usage_of(item).use(mock)
         yield mock
