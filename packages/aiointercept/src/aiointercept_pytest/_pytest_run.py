@@ -50,7 +50,7 @@ class _PytestRun:
 
     def has_failed(self, mock: "ReportedMock") -> bool:
         """Return whether the running test has started `mock` and has ended with an exception."""
-        return self._has_failed and any(mock is one for one in self._started)
+        return self._has_failed and mock in self._started
 
     def release(self) -> "list[ReportedMock]":
         """Keep no mock any longer, and return those that other code keeps."""
