@@ -89,14 +89,10 @@ def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointe
     from aiointercept import aiointercept  # noqa: PLC0415
 
     made = {name: value for name, value in options.items() if name not in CHECKS}
-    wrong = ""
     try:
         mock = aiointercept(**made, **_NO_CHECKS)
     except (TypeError, ValueError) as exc:
-        wrong = str(exc)
-    if wrong:
-        # Not in the handler: pytest would show the message of the first exception too.
-        usage_error(wrong)
+        usage_error(str(exc))
     with mock:
         usage_of(item).use(mock)
         yield mock

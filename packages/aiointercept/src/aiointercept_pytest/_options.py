@@ -36,7 +36,8 @@ def mock_options(item: "pytest.Item", *, check: bool = True) -> dict[str, Any]:
 
 def usage_error(message: str) -> "NoReturn":
     """Fail the test because of its marker, without a traceback, which would show none of the user's code."""
-    pytest.fail(f"@pytest.mark.{MARKER}: {message}", pytrace=False)
+    # Not by `pytest.fail`: the message of an exception that is being handled would be shown too.
+    raise pytest.fail.Exception(f"@pytest.mark.{MARKER}: {message}", pytrace=False) from None
 
 
 def _check_marker(marker: "pytest.Mark") -> None:
