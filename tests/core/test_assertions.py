@@ -41,6 +41,7 @@ def failure(check, *args, **kwargs):
     line = str(caught.value)
     note = "\n".join(getattr(caught.value, "__notes__", []))
     assert "\n" not in line
+    assert not any(place in line for place in note.splitlines())
     assert len(line) < 1_500
     assert len(note) < 10_000
     return line, note
@@ -138,7 +139,7 @@ def test_the_most_recent_request_is_compared():
     registry.assert_called_with(ORDERS, "POST", data=b"second")
     assert failure(registry.assert_called_with, ORDERS, "POST", data=b"first") == (
         f"POST {ORDERS}, the last of 2: expected data b'first', got b'second'",
-        "data: expected b'first', got b'second'",
+        "",
     )
 
 
@@ -236,7 +237,7 @@ def test_a_body_that_is_not_json(body, words, expected):
     registry.assert_called_with(ORDERS, "POST", json=ANY)
     line, note = failure(registry.assert_called_with, ORDERS, "POST", json=expected)
     assert words in line
-    assert words in note
+    assert note == ""
 
 
 @pytest.mark.parametrize("body", [None, b""])
@@ -246,7 +247,7 @@ def test_json_of_a_request_without_a_body(body):
     for expected in (VALUE, {"id": ANY}, "no body", [ANY]):
         line, note = failure(registry.assert_called_with, ORDERS, "POST", json=expected)
         assert line.endswith(", got no body")
-        assert note.endswith(", got no body")
+        assert note == ""
 
 
 # Data.
@@ -286,10 +287,7 @@ def test_data_as_expected(body, expected):
 )
 def test_data_that_differs(body, expected, line):
     registry = received(("POST", ORDERS, {}, body))
-    assert failure(registry.assert_called_with, ORDERS, "POST", data=expected) == (
-        f"POST {ORDERS}: {line}",
-        line.replace("expected data", "data: expected"),
-    )
+    assert failure(registry.assert_called_with, ORDERS, "POST", data=expected) == (f"POST {ORDERS}: {line}", "")
 
 
 # Headers.
@@ -371,15 +369,15 @@ def test_a_large_body():
     registry.assert_called_with(ORDERS, "POST", data=body.decode())
     for expected, mark in ((changed, "b"), (changed.decode(), "")):
         line, note = quickly(registry.assert_called_with, ORDERS, "POST", data=expected)
-        assert line == f"POST {ORDERS}: {note}"
         before, after = "a" * 30, "a" * 29
-        assert note == (
-            f"data: differs at index 5000000, expected ...{mark}'{before}b{after}'..., "
+        assert line == (
+            f"POST {ORDERS}: data: differs at index 5000000, expected ...{mark}'{before}b{after}'..., "
             f"got ...{mark}'{before}a{after}'..."
         )
-    _, note = quickly(registry.assert_called_with, ORDERS, "POST", data=body[:-1])
-    assert note.startswith("data: differs at index 9999999, expected ...b'aaa")
-    assert note.endswith("aaa', expected length 9999999, got 10000000")
+        assert note == ""
+    line, _ = quickly(registry.assert_called_with, ORDERS, "POST", data=body[:-1])
+    assert line.startswith(f"POST {ORDERS}: data: differs at index 9999999, expected ...b'aaa")
+    assert line.endswith("aaa', expected length 9999999, got 10000000")
 
 
 def test_a_large_json_list():
@@ -389,23 +387,21 @@ def test_a_large_json_list():
     changed = [*value[:50_000], {"here": 1}, *value[50_001:]]
     assert quickly(registry.assert_called_with, ORDERS, "POST", json=changed) == (
         f"POST {ORDERS}: json[50000]: expected {{'here': 1}}, got 50000",
-        "json[50000]: expected {'here': 1}, got 50000",
+        "",
     )
     line, note = quickly(registry.assert_called_with, ORDERS, "POST", json=[-1, *value])
     assert line == f"POST {ORDERS}: json: expected 100001 items, got 100000"
-    assert note.split("\n")[1::9] == ["json[0]: expected -1, got 0", "... and more"]
+    assert note.split("\n")[::9] == ["json[0]: expected -1, got 0", "... and more"]
 
 
 def test_a_large_json_object():
     value = {f"key{number}": {"n": number} for number in range(30_000)}
     registry = posted(value)
-    _, note = quickly(registry.assert_called_with, ORDERS, "POST", json={**value, "key29999": {"n": 0}})
-    assert note == "json['key29999']['n']: expected 0, got 29999"
-    _, note = quickly(registry.assert_called_with, ORDERS, "POST", json={"other": 1})
-    assert note.split("\n")[:2] == [
-        "json['other']: 1 is missing",
-        "json['key0']: {'n': 0} is unexpected",
-    ]
+    line, _ = quickly(registry.assert_called_with, ORDERS, "POST", json={**value, "key29999": {"n": 0}})
+    assert line == f"POST {ORDERS}: json['key29999']['n']: expected 0, got 29999"
+    line, note = quickly(registry.assert_called_with, ORDERS, "POST", json={"other": 1})
+    assert line == f"POST {ORDERS}: json['other']: 1 is missing"
+    assert note.split("\n")[0] == "json['key0']: {'n': 0} is unexpected"
 
 
 def test_deep_and_wide_values():
@@ -420,15 +416,17 @@ def test_deep_and_wide_values():
     other = json.loads(json.dumps(deep).replace("1", "2"))
     line, note = quickly(registry.assert_called_with, ORDERS, "POST", json=[other, wide])
     assert "json[0]['kkk" in line
-    assert note.count("\n") == 0
+    assert note == ""
 
 
 def test_differences_are_named_down_to_a_limited_depth():
     value, other = 1, 2
     for _ in range(60):
         value, other = {"a": value}, {"a": other}
-    _, note = failure(posted(value).assert_called_with, ORDERS, "POST", json=other)
-    assert note == "json" + "['a']" * 20 + ": expected {0}, got {0}".format("{'a': {'a': {'a': {'a': {...}}}}}")
+    line, _ = failure(posted(value).assert_called_with, ORDERS, "POST", json=other)
+    assert line == f"POST {ORDERS}: json" + "['a']" * 20 + ": expected {0}, got {0}".format(
+        "{'a': {'a': {'a': {'a': {...}}}}}"
+    )
 
 
 def test_large_keys_headers_and_urls():

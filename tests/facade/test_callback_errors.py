@@ -1,9 +1,11 @@
 """What a callback or a body raises reaches both ends: a 500 for the client, the error itself for the test."""
 
 import asyncio
+import functools
 import re
 import sys
 import threading
+import traceback
 
 import aiohttp
 import pytest
@@ -249,7 +251,7 @@ async def test_a_callback_cancelled_because_its_client_left_is_no_error():
         await asyncio.wait_for(cancelled.wait(), 5)
 
 
-async def test_an_error_in_a_sync_callback_whose_client_left_is_an_error_all_the_same():
+async def test_an_error_in_a_sync_callback_whose_client_left_is_an_error_all_the_same(caplog):
     """Nothing cancels it: it has come to its end, if late."""
     entered, gate = threading.Event(), threading.Event()
 
@@ -274,6 +276,9 @@ async def test_an_error_in_a_sync_callback_whose_client_left_is_an_error_all_the
     await following
     with pytest.raises(FirstError, match="told late"):
         await m.stop()
+    (record,) = caplog.records
+    told = r"your function callback\(\) raised FirstError: told late after its client had left \(\S+:\d+\)"
+    assert re.fullmatch(told, record.getMessage())
 
 
 async def test_a_callback_cancelled_because_the_block_ended_is_no_error():
@@ -321,3 +326,112 @@ async def test_errors_from_many_threads_and_clients_all_arrive():
     with pytest.raises(ExceptionGroup) as caught:
         await m.stop()
     assert len(caught.value.exceptions) == 4
+
+
+def answer(*args, **kwargs):
+    raise FirstError("told")
+
+
+class Answer:
+    async def __call__(self, url):
+        answer()
+
+
+@functools.wraps(answer)
+def wrapper(*args, **kwargs):
+    return answer(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("callback", "name"),
+    [
+        (functools.partial(answer, 1), "answer"),
+        (functools.partial(wrapper, 1), "answer"),
+        (Answer(), "Answer.__call__"),
+        (Answer().__call__, "Answer.__call__"),
+    ],
+    ids=["partial", "wrapper", "object", "method"],
+)
+async def test_what_is_around_a_callback_does_not_hide_it(callback, name):
+    async with aiointercept(raise_callback_errors=False) as m:
+        m.get(f"{m.server_url}/", callback=callback)
+        assert (await fetch(m.server_url)).reason == f"your callback {name}() raised FirstError: told"
+
+
+def wrong(*args):
+    return 5
+
+
+def wrong_payload(url):
+    return CallbackResult(payload={1})
+
+
+async def wrong_chunks():
+    yield "a str"
+
+
+def wrong_events():
+    yield 5
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "name", "reason"),
+    [
+        (wrong, {"callback": wrong}, "callback wrong()", "callback wrong() must return a CallbackResult, got 5"),
+        (wrong, {"body": wrong}, "body function wrong()", "body: wrong() must return str, bytes or an async"),
+        (wrong, {"sse": wrong}, "body function wrong()", "sse: wrong() must return an iterable"),
+        (wrong_chunks, {"body": wrong_chunks()}, "body function wrong_chunks()", "body: the async iterable must yield"),
+        (wrong_events, {"sse": wrong_events}, "body function wrong_events()", "an event must be a str, a mapping"),
+        (wrong_events, {"sse": wrong_events()}, "body function wrong_events()", "an event must be a str, a mapping"),
+        (wrong_payload, {"callback": wrong_payload}, "callback wrong_payload()", "payload must be a value that json"),
+    ],
+    ids=["callback", "body", "sse", "chunks", "events", "generator", "payload"],
+)
+async def test_a_function_that_returns_what_cannot_be_sent_is_named_with_its_place(
+    function, options, name, reason, caplog
+):
+    m = await aiointercept().start()
+    m.get(f"{m.server_url}/", **options)
+    reply = await fetch(m.server_url)
+    assert (reply.status, reply.text.count("\n")) == (500, 1)
+    assert reply.reason.startswith(f"your {name} failed: TypeError: {reason}")
+    with pytest.raises(TypeError, match=re.escape(reason)) as caught:
+        await m.stop()
+    place = rf"\(\S*test_callback_errors\.py:{function.__code__.co_firstlineno}\)"
+    (note,) = caught.value.__notes__
+    assert re.search(rf"^your {re.escape(name)} {place} failed for GET {m.server_url}/$", note)
+    (record,) = caplog.records
+    assert re.search(rf"^your {re.escape(name)} failed: .* for GET \S+ {place}$", record.getMessage())
+    # Where our code found out is not shown.
+    assert caught.value.__cause__ is None
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert not [frame for frame in frames if re.search("aiointercept_(core|server)", frame.filename)]
+
+
+async def failing_chunks():
+    raise FirstError("told")
+    yield
+
+
+async def failing_handler(ws):
+    raise FirstError("told")
+
+
+@pytest.mark.parametrize("kind", ["body function", "WebSocket handler"])
+async def test_an_error_is_one_line_in_the_log(kind, caplog):
+    m = await aiointercept().start()
+    if kind == "body function":
+        m.get(f"{m.server_url}/", body=failing_chunks)
+        reply = await fetch(m.server_url)
+        assert (reply.status, reply.reason) == (500, "your body function failing_chunks() raised FirstError: told")
+        told = "your body function failing_chunks() raised FirstError: told for GET"
+    else:
+        m.ws(f"{m.server_url}/", failing_handler)
+        async with aiohttp.ClientSession() as session, session.ws_connect(m.server_url) as ws:
+            assert (await ws.receive()).data == aiohttp.WSCloseCode.INTERNAL_ERROR
+        told = "your WebSocket handler failing_handler() raised FirstError: told for GET"
+    with pytest.raises(FirstError):
+        await m.stop()
+    (record,) = caplog.records
+    assert record.getMessage().startswith(told)
+    assert len(record.getMessage().splitlines()) == 1

@@ -10,12 +10,14 @@ pytest_plugins = ["pytester"]
 URL = "https://api.example.test/users"
 COMMON = """
 import asyncio
+import unittest
 
 import aiohttp
 import pytest
 import requests
 
 from aiointercept import CallbackResult, aiointercept
+from aiointercept.compat import aioresponses
 
 URL = "https://api.example.test/users"
 
@@ -137,6 +139,14 @@ def test_it(aiointercept_mock):
             "expected 2 requests within 0.01 s, got 0",
             id="waiting",
         ),
+        pytest.param(
+            """
+def test_it(aiointercept_mock):
+    aiointercept_mock.get(URL)
+""",
+            "will not reach the mock, because nothing is redirected without mock_external_urls=True",
+            id="warning-as-error",
+        ),
     ],
 )
 def test_the_reason_is_said_once_and_without_our_frames(run, source, reason):
@@ -213,6 +223,39 @@ def test_it():
     assert not OURS.search(shown_by(result))
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        """
+def test_it(aiointercept_external):
+    aiointercept_external.get(URL, callback=lambda url: {})
+    with pytest.raises(aiohttp.ClientError):
+        ask()
+""",
+        """
+def test_it(aiointercept_external):
+    aiointercept_external.get(URL, callback=lambda url: {})
+    ask()
+""",
+        """
+def test_it(aiointercept_external):
+    aiointercept_external.get(URL, callback=lambda url: {})
+    with pytest.raises(aiohttp.ClientError):
+        ask()
+    assert False
+""",
+    ],
+    ids=["swallowed", "raised", "another failure"],
+)
+def test_a_callback_with_a_wrong_result_is_shown_by_its_place(run, test):
+    result = run(test)
+    shown = shown_by(result)
+    assert re.search(r"^E? +your callback <lambda>\(\) \(.*test_wrong\.py:26\) failed for GET", shown, re.MULTILINE)
+    said = [line for line in shown.splitlines() if line.startswith("E ") and "must return a CallbackResult" in line]
+    assert len(said) == 1
+    assert not OURS.search(shown)
+
+
 def test_the_error_of_a_websocket_handler_names_it(run):
     result = run("""
 async def chat(ws):
@@ -245,19 +288,36 @@ def test_it(aiointercept_external):
             assert False
 
 
+@aiointercept(param="m")
 @aiointercept()
-def test_decorated(m):
+def test_decorated(m, n):
     m.get(f"{m.server_url}/x")
+    n.get(f"{n.server_url}/x")
+    assert False
+
+
+class TestCase(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        self.enterContext(aiointercept(True)).get(URL)
+
+    async def asyncSetUp(self):
+        (await self.enterAsyncContext(aiointercept(True))).get(URL)
+
+    async def test_entered(self):
+        self.fail()
+
+
+@aioresponses()
+def test_compat(m):
+    m.get(URL)
     assert False
 """)
-    result.assert_outcomes(failed=2)
+    result.assert_outcomes(failed=4)
     names = re.findall(r"^<aiointercept \S+,? ?(?:\(stopped\), )?(.*)> received", result.stdout.str(), re.MULTILINE)
     file = "test_wrong.py"
     assert [name.replace("started at ", "").rpartition("/")[2] for name in names] == [
         "fixture aiointercept_external",
-        f"{file}:24",
-        f"{file}:25",
-        f"{file}:31",
+        *(f"{file}:{line}" for line in (26, 27, 33, 34, 43, 46, 52)),
     ]
 
 

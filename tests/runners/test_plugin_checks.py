@@ -214,6 +214,107 @@ def test_optional(m):
     )
 
 
+def test_a_fixture_of_the_users_own_tells_the_reason_of_a_failed_test_once(run):
+    result = run(
+        """
+@pytest.fixture
+def own():
+    with aiointercept(assert_all_called=True, assert_all_matched=True) as m:
+        yield m
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with aiointercept(assert_all_matched=True) as m:
+        yield m
+
+
+def test_failed_callback(own):
+    ask_failing(own)
+    assert False, "by itself"
+
+
+def test_unmatched(own):
+    leave_unused(own)
+    ask_unmatched(own)
+    assert False, "by itself"
+
+
+def test_skipped(own):
+    leave_unused(own)
+    pytest.skip("half way")
+
+
+@pytest.mark.xfail
+def test_expected_to_fail(own):
+    ask_failing(own)
+    assert False
+
+
+@pytest.fixture
+def broken(own):
+    leave_unused(own)
+    raise RuntimeError("in a fixture")
+
+
+def test_set_up_in_vain(broken):
+    pass
+
+
+def test_passed(own):
+    leave_unused(own)
+
+
+def test_shared(shared):
+    ask_failing(shared)
+    ask_unmatched(shared)
+
+
+def test_shared_too(shared):
+    assert False, "by itself"
+"""
+    )
+    result.assert_outcomes(failed=3, skipped=1, xfailed=1, passed=2, errors=3)
+    result.stdout.re_match_lines_random(
+        [
+            r"E +your callback fail\(\) raised this for GET http://127\.0\.0\.1:\d+/x",
+            r"FAILED .*::test_failed_callback - AssertionError: by itself",
+            r"FAILED .*::test_unmatched - AssertionError: by itself",
+            r"ERROR .*::test_set_up_in_vain - RuntimeError: in a fixture",
+            r"ERROR .*::test_passed - AssertionError: 1 route was never used.*",
+            # What earlier tests have done with a mock is told at its end.
+            r"FAILED .*::test_shared_too - AssertionError: by itself",
+            r"ERROR .*::test_shared_too - LookupError: failed at /x",
+        ]
+    )
+
+
+def test_a_mistake_in_a_marker_is_told_once(run):
+    result = run(
+        """
+@pytest.mark.aiointercept(unmatched_status=42)
+def test_value(aiointercept_external):
+    pass
+
+
+@pytest.mark.aiointercept(passthrough=["x.test"])
+def test_combination(aiointercept_mock):
+    pass
+
+
+@pytest.mark.aiointercept(raise_callback_error=False)
+class TestName:
+    def test_server_by_name(self, aiointercept_server):
+        pass
+"""
+    )
+    result.assert_outcomes(errors=2, failed=1)
+    shown = result.stdout.str().partition("short test summary info")[0]
+    for reason in ("unmatched_status must be", "passthrough has no effect", "unknown option 'raise_callback_error'"):
+        assert shown.count(reason) == 1
+    assert "During handling" not in shown
+
+
 UNMATCHED_STATUS = """
 from aiointercept import aiointercept
 

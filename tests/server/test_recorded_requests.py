@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,6 +15,8 @@ from multidict import MultiDict
 from support import fetch
 
 from aiointercept_server import AiointerceptRequest
+
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
 
 async def record(**options) -> AiointerceptRequest:
@@ -45,6 +48,18 @@ async def test_it_is_an_aiohttp_request():
     assert request.remote == "127.0.0.1"
     assert request.query == {}
     assert "POST" in repr(request)
+
+
+async def test_completion_offers_what_a_test_can_use():
+    request = await record(data=b"body")
+    offered = {name for name in dir(request) if not name.startswith("_")}
+    assert {"method", "url", "headers", "query", "cookies", "text", "json", "captured_body", "messages"} < offered
+    assert not offered & {"app", "loop", "match_info", "protocol", "setdefault", "task", "transport", "writer"}
+    # All of them are there, and what is documented is offered.
+    assert [name for name in offered if not hasattr(AiointerceptRequest, name)] == []
+    pages = [(REFERENCE / page).read_text("utf-8") for page in ("aiointercept.md", "server.md")]
+    members = re.search(r"autoclass:: aiointercept\.AiointerceptRequest\n +:members: (.*)\n", pages[0])[1].split(", ")
+    assert {*members, *re.findall(r"AiointerceptRequest\.(\w+)\n", pages[1])} <= offered
 
 
 async def test_read():

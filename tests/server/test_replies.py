@@ -264,7 +264,7 @@ async def test_a_callback_that_fails_is_a_500_with_its_traceback(mock: Mock):
             assert response.status == 500
             assert response.values("Content-Type") == ["text/plain; charset=utf-8"]
             text = response.body.decode()
-            assert text.startswith("your function _answer() raised LookupError: grün \\udcff\n\nTraceback")
+            assert text.startswith("your function Mock._answer() raised LookupError: grün \\udcff\n\nTraceback")
             assert ", in fail\n" in text
             assert "LookupError: grün \\udcff" in text
 

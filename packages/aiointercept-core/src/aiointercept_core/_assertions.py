@@ -1,6 +1,7 @@
 """Assertions on the requests that were received.
 
-The message of a failure is one line. The places that differ are in a note on it, which is short even for large values.
+The message of a failure is one line. The places that differ are in a note on it, which is short even for large values
+and does not repeat the message.
 """
 
 from abc import abstractmethod
@@ -240,8 +241,10 @@ def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> 
         lines[_NOTED:] = ["... and more"]
     expected, actual = map(describe_value, matcher.values(request))
     # If a value is too large to be shown completely, the first place that differs says more.
-    shortened = "..." in expected or "..." in actual
-    message = lines[0] if shortened else f"expected {matcher.what} {expected}, got {actual}"
+    is_shortened = "..." in expected or "..." in actual
+    told = lines[0] if is_shortened else f"{matcher.what}: expected {expected}, got {actual}"
+    message = told if is_shortened else f"expected {matcher.what} {expected}, got {actual}"
     error = AssertionError(f"{name}: {message}")
-    error.add_note("\n".join(lines))
+    if places := [line for line in lines if line != told]:
+        error.add_note("\n".join(places))
     return error

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ._faults import Fault
-from ._user_code import blame, describe_blamed, has_user_frames, hide_own_frames
+from ._user_code import ReportedError, blame, describe_blamed, has_user_frames, hide_own_frames
 
 __all__ = [
     "Body",
@@ -205,6 +205,8 @@ def error_response(error: BaseException, message: str | None = None) -> Response
     Clients show the reason in their own errors. By default it is the type and the message of `error`, and the name of
     the user's function that raised it.
     """
+    if isinstance(error, ReportedError) and error.__cause__ is not None:
+        message, error = str(error), error.__cause__
     message = message or describe_blamed(error, blame(error, "function")[0])
     text = format_error(error) if has_user_frames(error) else ""
     headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})

@@ -94,7 +94,7 @@ def sse_stream(events: Events) -> AsyncIterable[bytes] | Callable[[], Any]:
         )
     # A partial, because where a function runs depends on whether it is a coroutine function.
     make = _make_awaited if inspect.iscoroutinefunction(events) else _make
-    return functools.partial(make, events)
+    return functools.update_wrapper(functools.partial(make, events), events)
 
 
 class EventStream(AsyncIterable[bytes]):
@@ -138,6 +138,7 @@ class _EventIterator(EventStream, AsyncIterator[bytes]):
     def __init__(self, events: "Iterator[Any] | AsyncIterator[Any]") -> None:
         super().__init__(events)
         self.__name__ = getattr(events, "__name__", "")
+        self.__wrapped__ = events
         self._chunks = self._iterate(None)
 
     async def __anext__(self) -> bytes:

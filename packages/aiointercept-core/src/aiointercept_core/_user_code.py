@@ -1,17 +1,26 @@
-"""Users' code in a stack of calls: which frames are theirs, and what to say of an error that their function raised."""
+"""Users' code in a stack of calls: which frames are theirs, and what to say of an error in their function."""
 
+import functools
 import os
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 from ._format import describe_error
 
-__all__ = ["blame", "caller", "describe_blamed", "has_user_frames", "hide_own_frames", "place_of"]
+__all__ = ["ReportedError", "blame", "caller", "describe_blamed", "has_user_frames", "hide_own_frames", "place_of"]
 
 _OWN_PACKAGES = frozenset({"aiointercept", "aiointercept_core", "aiointercept_dns", "aiointercept_server"})
 
 # Asked for once: later it might be a blocking call in an event loop.
 _FOLDER = os.path.join(os.getcwd(), "")
+
+# How many partials and decorators around a function are looked through.
+_MAX_WRAPPERS = 20
+
+
+class ReportedError(Exception):
+    """An error in a user's function, which is the cause; the log has the message already."""
 
 
 def caller(frame: FrameType | None) -> tuple[FrameType | None, int]:
@@ -46,23 +55,34 @@ def hide_own_frames(error: BaseException) -> BaseException:
 
 
 def blame(error: BaseException, kind: str, function: object = None) -> tuple[str, str]:
-    """Return which function raised `error`, as `your callback answer()`, and where, as `file:line`.
+    """Return in which function `error` is, as `your callback answer()`, and where, as `file:line`.
 
     `kind` says what `function` is registered as; a function that it has called or returned is a `function`. Both texts
-    are empty if no user's function was running.
+    are empty if neither a user's function was running nor the code of `function` is known.
     """
-    entry = next(_user_entries(error), None)
-    if entry is None:
+    codes = list(_codes(function))
+    lines: dict[CodeType, int] = {}
+    for entry in _user_entries(error):
+        lines.setdefault(entry.tb_frame.f_code, entry.tb_lineno)
+    if lines:
+        # The innermost function is what the user has written, the others may be decorators.
+        code = next((code for code in reversed(codes) if code in lines), next(iter(lines)))
+        line = lines[code]
+        kind = "function" if codes and code not in codes else kind
+    elif codes:
+        # What it has returned is wrong.
+        code = codes[-1]
+        line = code.co_firstlineno
+    else:
         return "", ""
-    name = entry.tb_frame.f_code.co_name
-    if function is not None and getattr(function, "__name__", None) != name:
-        kind = "function"
-    return f"your {kind} {name}()", place_of(entry.tb_frame.f_code.co_filename, entry.tb_lineno)
+    name = code.co_qualname.rpartition("<locals>.")[2]
+    return f"your {kind} {name}()", place_of(code.co_filename, line)
 
 
 def describe_blamed(error: BaseException, who: str) -> str:
-    """Return a sentence on an error that `who`, a text of `blame`, has raised."""
-    return f"{who} raised {describe_error(error)}" if who else describe_error(error)
+    """Return a sentence on an error of `who`, a text of `blame`."""
+    verb = "raised" if has_user_frames(error) else "failed:"
+    return f"{who} {verb} {describe_error(error)}" if who else describe_error(error)
 
 
 def place_of(path: str, line: int) -> str:
@@ -76,6 +96,17 @@ def _user_entries(error: BaseException) -> Iterator[TracebackType]:
         if not _is_own(entry.tb_frame):
             yield entry
         entry = entry.tb_next
+
+
+def _codes(function: Any) -> Iterator[CodeType]:
+    """Yield the code of a function, generator or callable object, then of what it wraps: the innermost is the last."""
+    for _ in range(_MAX_WRAPPERS):
+        found = [getattr(function, name, None) for name in ("__code__", "ag_code", "gi_code")]
+        found.append(getattr(type(function).__call__, "__code__", None))
+        # Mocks have imitations.
+        yield from (code for code in found if type(code) is CodeType)
+        default = function.func if isinstance(function, functools.partial) else None
+        function = getattr(function, "__wrapped__", default)
 
 
 def _is_own(frame: FrameType) -> bool:

@@ -1,6 +1,5 @@
 """The received request: an `aiohttp.web.Request` whose body stays readable."""
 
-import asyncio
 import contextlib
 import io
 from collections.abc import AsyncGenerator
@@ -14,15 +13,14 @@ from yarl import URL
 
 from aiointercept_core import decode_body, normalize_url, request_details
 
+from ._body_stream import body_stream
+from ._completion import OFFERED
 from ._forms import read_fields
 from ._late_bodies import read_piece, warn_of_late_body
 from ._urls import request_url
 from ._writer import write_continue
 
 __all__ = ["AiointerceptRequest"]
-
-# `content` is fed in pieces of so many bytes.
-_PIECE = 2**16
 
 # A body with a Content-Length of so many bytes at most is kept in the pieces in which it arrived until it is read:
 # most bodies never are, and filling fresh memory is slow. A larger body, or one of unknown size, is held in one buffer,
@@ -74,6 +72,10 @@ class AiointerceptRequest(web.Request):
         self._target: str = message.path
         # The body, `EMPTY_PAYLOAD` once all of it has been received.
         self._unread = payload
+
+    def __dir__(self) -> list[str]:
+        """Return the names that a test can use."""
+        return [*OFFERED, *(name for name in super().__dir__() if name.startswith("_"))]
 
     @property
     def complete(self) -> bool:
@@ -185,15 +187,7 @@ class AiointerceptRequest(web.Request):
     @property
     def content(self) -> StreamReader:
         """The body as a stream, from its beginning."""
-        body = self.captured_body or b""
-        loop = asyncio.get_running_loop()
-        # Not over its connection: that may have other requests by now, on another thread.
-        reader = StreamReader(aiohttp.base_protocol.BaseProtocol(loop), len(body) + 1, loop=loop)
-        # In pieces: a reader that takes back what it has read too far copies the whole piece.
-        for start in range(0, len(body), _PIECE):
-            reader.feed_data(body[start : start + _PIECE])
-        reader.feed_eof()
-        return reader
+        return body_stream(self.captured_body or b"")
 
     async def receive(self) -> bool:
         """Receive the whole body and return `complete`; raises only `asyncio.CancelledError`."""

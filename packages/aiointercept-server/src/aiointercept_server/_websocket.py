@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from aiointercept_core import WebSocket, format_error
+from aiointercept_core._user_code import ReportedError
 
 if TYPE_CHECKING:
     from ._request import AiointerceptRequest
@@ -57,7 +58,8 @@ async def run_websocket(request: Any, reply: WebSocket) -> web.StreamResponse:
         raise
     except BaseException as exc:
         transport = request.transport
-        if not (isinstance(exc, ConnectionError) and (transport is None or transport.is_closing())):
+        has_left = isinstance(exc, ConnectionError) and (transport is None or transport.is_closing())
+        if not has_left and not isinstance(exc, ReportedError):
             logger.error("the WebSocket handler of %s failed:\n%s", request.url, format_error(exc))
         await socket.close(code=WSCloseCode.INTERNAL_ERROR)
     else:

@@ -26,6 +26,7 @@ from aiointercept_core import (
     error_response,
     format_error,
 )
+from aiointercept_core._user_code import ReportedError
 
 from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
@@ -112,7 +113,7 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
     except BaseException as exc:
         transport = request.transport
         has_left = transport is None or transport.is_closing()
-        if not (has_left and isinstance(exc, ConnectionError)):
+        if not isinstance(exc, ReportedError) and not (has_left and isinstance(exc, ConnectionError)):
             logger.error("sending the reply to %s %s failed:\n%s", request.method, request.url, format_error(exc))
         if transport is not None and not has_left:
             if not head.is_written:

@@ -251,12 +251,11 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         """The recorded requests."""
         return self._registry.journal
 
-    def _copy(self, function: Callable[..., Any]) -> "aiointercept":
-        """Return a mock with the same options for one call of the decorated `function`."""
+    def _copy(self) -> "aiointercept":
+        """Return a mock with the same options for one call of a decorated function."""
         mock = copy.copy(self)
         for name in ("_running", "_registry", "_last_address", "_last_repr"):
             vars(mock).pop(name, None)
-        mock._started_at = StartedAt(function)
         return mock
 
     def _begin_stop(self) -> RunningMock | None:
@@ -294,7 +293,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         passthrough = self._passthrough if self._mock_external_urls else None
         warn_if_unreachable(given, url, self._address(), passthrough, mock_ip_addresses=self._mock_ip_addresses)
 
-    def _note_callback_errors(self, exc: BaseException) -> None:
+    def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
         """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""
-        if self._running is not None:
+        if self._running is not None and (self._checks.raise_callback_errors if raises is None else raises):
             note_errors(exc, self._running.take_errors())

@@ -12,7 +12,8 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from aiointercept_core import WebSocketConnection, format_error
+from aiointercept_core import WebSocketConnection
+from aiointercept_core._user_code import blame, describe_blamed, hide_own_frames
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
@@ -124,7 +125,8 @@ async def _put_items(
 
 def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
     errors.append(error)
-    logger.error("a callback failed after its client had left:\n%s", format_error(error))
+    who, where = blame(hide_own_frames(error), "function")
+    logger.error("%s after its client had left%s", describe_blamed(error, who), where and f" ({where})")
 
 
 def _is_coroutine_function(function: Any) -> bool:

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from ._policies import note_errors
-from ._pytest_bridge import option_or_ini
+from ._pytest_bridge import ReportedMock, has_failed, option_or_ini
 
 __all__ = ["Checks"]
 
@@ -11,7 +11,7 @@ __all__ = ["Checks"]
 __tracebackhide__ = True
 
 
-class Checked(Protocol):
+class Checked(ReportedMock, Protocol):
     """A mock whose routes and requests are checked."""
 
     def assert_all_called(self) -> None: ...
@@ -54,6 +54,8 @@ class Checks(NamedTuple):
             raise errors[0]
         if errors:
             raise BaseExceptionGroup("several callbacks raised errors", errors)
+        if has_failed(mock):
+            return
         if self.assert_all_matched:
             mock.assert_all_matched()
         if self.assert_all_called:

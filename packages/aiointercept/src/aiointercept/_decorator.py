@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, aclosing
 from typing import Any, TypeAlias, TypeVar
 
 from ._parameters import MockParameter
+from ._started_at import StartedAt
 
 __all__ = ["decorate"]
 
@@ -15,8 +16,8 @@ __tracebackhide__ = True
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Returns a mock for one call of a function: a sync and an async context manager.
-MakeMock: TypeAlias = Callable[[Callable[..., Any]], Any]
+# Returns a mock for one call of a function: a sync and an async context manager with a `_started_at`.
+MakeMock: TypeAlias = Callable[[], Any]
 
 _MARK = "__aiointercept_decorated__"
 
@@ -66,14 +67,20 @@ def _decorate_tests(cls: type, make_mock: MakeMock, param: str | None) -> None:
 
 def _wrap(function: Callable[..., Any], make_mock: MakeMock, parameter: MockParameter) -> Any:
     """Return a function of the same kind as `function`: fixtures and test runners inspect the kind."""
+    started_at = StartedAt()
+
+    def new_mock() -> Any:
+        mock = make_mock()
+        mock._started_at = started_at
+        return mock
 
     async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
-        async with make_mock(function) as mock:
+        async with new_mock() as mock:
             args, kwargs = parameter.arguments(mock, args, kwargs)
             return await function(*args, **kwargs)
 
     async def async_generator_function(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        async with make_mock(function) as mock:
+        async with new_mock() as mock:
             args, kwargs = parameter.arguments(mock, args, kwargs)
             async with aclosing(function(*args, **kwargs)) as items:
                 # Async generators have no `yield from`: pass on the values and exceptions that are sent in.
@@ -93,13 +100,13 @@ def _wrap(function: Callable[..., Any], make_mock: MakeMock, parameter: MockPara
                         step = items.asend(sent)
 
     def generator_function(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with make_mock(function) as mock:
+        with new_mock() as mock:
             args, kwargs = parameter.arguments(mock, args, kwargs)
             return (yield from function(*args, **kwargs))
 
     def plain_function(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as block:
-            mock = block.enter_context(make_mock(function))
+            mock = block.enter_context(new_mock())
             args, kwargs = parameter.arguments(mock, args, kwargs)
             result = function(*args, **kwargs)
             if inspect.iscoroutine(result):

@@ -7,11 +7,13 @@ from ._decorator import decorate
 from ._policies import Destination
 from ._pytest_bridge import notify_started
 from ._running import RunningMock
+from ._started_at import StartedAt
 
 __all__ = [
     "CallbackRunner",
     "Destination",
     "RunningMock",
+    "StartedAt",
     "StopResult",
     "decorate",
     "notify_started",

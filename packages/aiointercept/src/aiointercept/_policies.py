@@ -170,12 +170,10 @@ class DefaultReplies:
         return CloseConnection(record.explanation)
 
 
-def keep_error(
-    errors: list[BaseException], error: BaseException, record: Record[AiointerceptRequest], *, is_logged: bool = False
-) -> str:
+def keep_error(errors: list[BaseException], error: BaseException, record: Record[AiointerceptRequest]) -> str:
     """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
     kind, function = ("function", None) if record.route is None else record.route._user_function
-    return _keep(errors, error, record.request, *blame(error, kind, function), is_logged=is_logged)
+    return _keep(errors, error, record.request, *blame(error, kind, function))
 
 
 def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
@@ -183,23 +181,21 @@ def keep_condition_error(errors: list[BaseException], error: BaseException, requ
     _keep(errors, error, request, *blame(error, "condition"))
 
 
-def _keep(
-    errors: list[BaseException],
-    error: BaseException,
-    request: Request,
-    who: str,
-    where: str,
-    *,
-    is_logged: bool = False,
-) -> str:
+def _keep(errors: list[BaseException], error: BaseException, request: Request, who: str, where: str) -> str:
     sentence = describe_blamed(error, who)
-    note = f"{who} raised this for {request.method} {request.url}"
+    is_raised = has_user_frames(error)
+    sent = f"{request.method} {request.url}"
+    note = f"{who} raised this for {sent}" if is_raised else f"{who} ({where}) failed for {sent}"
     # The same exception may be raised again and again.
     if who and note not in getattr(error, "__notes__", ()):
         error.add_note(note)
+    if not is_raised and isinstance(error, TypeError | ValueError | RuntimeError):
+        # It tells what is wrong with the user's function: where our code found out says nothing.
+        error.__traceback__ = None
+        if not isinstance(error, RuntimeError):
+            error.__cause__ = None
     errors.append(hide_own_frames(error))
-    if not is_logged:
-        logger.error("%s for %s %s%s", sentence, request.method, request.url, where and f" ({where})")
+    logger.error("%s for %s%s", sentence, sent, where and f" ({where})")
     return sentence
 
 
@@ -208,8 +204,11 @@ def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
     for error in errors:
         if has_user_frames(error):
             exc.add_note(f"before this, a function of yours failed:\n{format_error(error)}")
-        elif str(error) not in str(exc):
+            continue
+        if str(error) not in str(exc):
             exc.add_note(f"before this: {error}")
+        for note in getattr(error, "__notes__", ()):
+            exc.add_note(note)
 
 
 def check_unmatched_status(status: object) -> int | None:

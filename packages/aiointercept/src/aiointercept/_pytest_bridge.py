@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
-__all__ = ["PytestRun", "ReportedMock", "notify_started", "option_or_ini"]
+__all__ = ["PytestRun", "ReportedMock", "has_failed", "notify_started", "option_or_ini"]
 
 D = TypeVar("D")
 
@@ -20,6 +20,11 @@ class ReportedMock(Protocol):
     def journal(self) -> Journal[Any]: ...
     @property
     def routes(self) -> Sequence[Route]: ...
+    def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
+        """Tell the errors that the end of the mock would raise in notes on `exc`, with which the test ends.
+
+        `raises` says whether it would; `None` is for the option of the mock.
+        """
 
 
 class PytestRun(Protocol):
@@ -30,6 +35,15 @@ class PytestRun(Protocol):
 
     def notify_started(self, mock: ReportedMock) -> None:
         """Remember `mock` for the report of the running test."""
+
+    def has_failed(self, mock: ReportedMock) -> bool:
+        """Return whether the running test has started `mock` and has ended with an exception."""
+
+
+def has_failed(mock: ReportedMock) -> bool:
+    """Return whether the test that has started `mock` has failed, and is being torn down: its reason is told."""
+    run = _pytest_run()
+    return run is not None and run.has_failed(mock)
 
 
 def option_or_ini(option: D | None, name: str, default: D) -> D:

@@ -102,6 +102,9 @@ class RunningMock:
         del self.errors[: len(errors)]
         return errors
 
+    def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
+        """Do nothing: only mocks of `compat` are reported under this object, and their callers get the errors."""
+
     def close(self) -> None:
         """Stop redirecting at once and begin to close everything else; `closing` ends when nothing is left.
 

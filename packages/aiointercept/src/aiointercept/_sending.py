@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from aiointercept_core import Record, Stream, WebSocketConnection
+from aiointercept_core._user_code import ReportedError
 from aiointercept_dns import OutgoingRequest
 from aiointercept_server import checked_chunks
 
@@ -55,7 +56,7 @@ async def close_body(body: object) -> None:
 def _keeping_error(
     errors: list[BaseException], record: Record[Any], client_request: OutgoingRequest | None
 ) -> Iterator[None]:
-    """Keep an error that is raised while a reply is sent; the server, which gets it too, logs it."""
+    """Keep an error that is raised while a reply is sent; the server gets a `ReportedError`."""
     try:
         yield
     except CallbackCancelledError:
@@ -65,5 +66,4 @@ def _keeping_error(
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as exc:
-        keep_error(errors, exc, record, is_logged=True)
-        raise
+        raise ReportedError(keep_error(errors, exc, record)) from exc

@@ -1,8 +1,6 @@
 """Where a mock was started: several mocks of one test are told apart by it."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
 
 from aiointercept_core._user_code import caller, place_of
 
@@ -10,23 +8,21 @@ __all__ = ["StartedAt"]
 
 _PLUGIN = "aiointercept_pytest"
 
+# What may lie between a user's code and the mock: an `ExitStack`, `enterContext` of a `TestCase`.
+_BETWEEN = {_PLUGIN, "contextlib", "unittest"}
+
 
 class StartedAt:
-    """The line of a user's code that starts a mock, or else a fixture of the plugin; made into text only when asked.
+    """The line of a user's code that starts or decorates with a mock, or else a fixture of the plugin.
 
-    For a mock that a decorator starts, it is the line of the decorated `function`.
+    It is made into text only when asked.
     """
 
-    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+    def __init__(self) -> None:
         self._fixture: str | None = None
-        code = getattr(function, "__code__", None)
-        if code is not None:
-            self._path, self._line = code.co_filename, code.co_firstlineno
-            return
         frame, _ = caller(inspect.currentframe())
-        # Between a `with` statement of the user and the mock there may be an `ExitStack`.
-        while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (_PLUGIN, "contextlib"):
-            if not frame.f_code.co_name.startswith("_") and frame.f_globals["__name__"] != "contextlib":
+        while frame is not None and (package := frame.f_globals.get("__name__", "").partition(".")[0]) in _BETWEEN:
+            if package == _PLUGIN and not frame.f_code.co_name.startswith("_"):
                 self._fixture = frame.f_code.co_name
             frame = frame.f_back
         self._path, self._line = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("unknown", 0)

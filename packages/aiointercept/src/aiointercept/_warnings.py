@@ -17,6 +17,9 @@ _URL_STARTS = ("http://", "https://", "ws://", "wss://")
 # The characters at the start of a pattern that match only themselves and cannot be left out.
 _LITERAL_START = re.compile(r"(?:\^|\\A)?((?:(?:[^\\.^$*+?{}\[\]()|]|\\\W)(?![*?{]))*)")
 
+# pytest shows the user's own line as the last one, also where warnings are errors.
+__tracebackhide__ = True
+
 
 class AiointerceptWarning(UserWarning):
     """A registration that can never answer, or an argument without the effect that its name suggests."""

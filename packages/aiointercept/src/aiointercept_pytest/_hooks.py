@@ -92,7 +92,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, "Result[pytest.TestReport]", None]:
     """Add a section to the report of a failed test: the requests that its mocks received."""
     usage = usage_of(item)
-    if call.when == "call" and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+    if call.when != "teardown" and call.excinfo is not None:
+        PYTEST_RUN.fail()
         note_callback_errors(item, call.excinfo.value)
     outcome = yield
     if outcome.excinfo is not None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from aiointercept import Route
     from aiointercept._pytest_bridge import ReportedMock
+    from aiointercept_core import Record
 
 __all__ = ["MockSnapshot", "MockUsage", "begin_usage", "end_usage", "usage_of"]
 
@@ -19,7 +20,7 @@ class MockSnapshot(NamedTuple):
     """A mock at one moment: its name, the requests recorded for the test, and its routes."""
 
     name: str
-    records: Sequence[Any]
+    records: "Sequence[Record[Any]]"
     routes: "Sequence[Route]"
 
 
@@ -41,7 +42,7 @@ class MockUsage:
         """Note that the test got `mock` from a fixture."""
         self._used[id(mock)] = mock
 
-    def used_fixtures(self) -> list[Any]:
+    def used_fixtures(self) -> "list[ReportedMock]":
         """Return the mocks that the test got from fixtures."""
         return list(self._used.values())
 

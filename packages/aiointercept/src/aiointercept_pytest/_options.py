@@ -20,22 +20,24 @@ MARKER = "aiointercept"
 CHECKS = ("raise_callback_errors", "assert_all_called", "assert_all_matched")
 
 
-def mock_options(item: "pytest.Item") -> dict[str, Any]:
+def mock_options(item: "pytest.Item", *, check: bool = True) -> dict[str, Any]:
     """Return the constructor's arguments for a test: for each, the nearest marker counts, then the ini option.
 
-    An invalid marker fails the test.
+    An invalid marker fails the test, with `check`.
     """
     options: dict[str, Any] = {name: PYTEST_RUN.ini_option(name) for name in CHECKS}
     for node in item.listchain():
         for marker in _farthest_first(node):
-            _check_marker(marker)
+            if check:
+                _check_marker(marker)
             options.update(marker.kwargs)
     return options
 
 
 def usage_error(message: str) -> "NoReturn":
     """Fail the test because of its marker, without a traceback, which would show none of the user's code."""
-    pytest.fail(f"@pytest.mark.{MARKER}: {message}", pytrace=False)
+    # Not by `pytest.fail`: the message of an exception that is being handled would be shown too.
+    raise pytest.fail.Exception(f"@pytest.mark.{MARKER}: {message}", pytrace=False) from None
 
 
 def _check_marker(marker: "pytest.Mark") -> None:

@@ -20,6 +20,7 @@ class _PytestRun:
         self._options: list[dict[str, Any]] = []
         self._started: deque[ReportedMock] = deque(maxlen=_MAX_STARTED)
         self._earlier: list[weakref.ref[ReportedMock]] = []
+        self._has_failed = False
 
     def configure(self, options: dict[str, Any]) -> None:
         """Begin a run with the options of its configuration."""
@@ -43,10 +44,19 @@ class _PytestRun:
         """Return the mocks that the running test has started, in order."""
         return list(self._started)
 
+    def fail(self) -> None:
+        """Note that the running test has ended with an exception."""
+        self._has_failed = True
+
+    def has_failed(self, mock: "ReportedMock") -> bool:
+        """Return whether the running test has started `mock` and has ended with an exception."""
+        return self._has_failed and mock in self._started
+
     def release(self) -> "list[ReportedMock]":
         """Keep no mock any longer, and return those that other code keeps."""
         self._earlier += [weakref.ref(mock) for mock in self._started]
         self._started.clear()
+        self._has_failed = False
         alive = [mock for ref in self._earlier if (mock := ref()) is not None]
         self._earlier = [weakref.ref(mock) for mock in alive]
         return alive

@@ -13,7 +13,7 @@ from yarl import URL
 from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRules, Route
 from aiointercept_server import AiointerceptRequest
 
-from .._parts import CallbackRunner, RunningMock, StopResult, decorate, notify_started, running_loop
+from .._parts import CallbackRunner, RunningMock, StartedAt, StopResult, decorate, notify_started, running_loop
 from ._calls import CallLog, RequestCall, build_call, merge_params, normalize_url
 from ._replies import AioresponsesReplies, ReplyOverrides
 from ._routing import AioresponsesRouting
@@ -42,6 +42,7 @@ class aioresponses:
     requests: dict[tuple[str, URL], list[RequestCall]]
 
     _running: RunningMock | None = None
+    _started_at: StartedAt | None = None
 
     def __init__(
         self, *, passthrough: Iterable[str] = (), passthrough_unmatched: bool = False, param: str | None = None
@@ -107,7 +108,7 @@ class aioresponses:
             redirect=True,
         )
         try:
-            self._running.start()
+            self._running.start(self._started_at)
         except BaseException:
             self.stop()
             raise
@@ -268,7 +269,7 @@ class aioresponses:
     def _name(self) -> str:
         return type(self).__name__
 
-    def _for_one_call(self, function: Callable[..., Any]) -> "aioresponses":
+    def _for_one_call(self) -> "aioresponses":
         if self._running is None:
             self.requests = CallLog()
             return self
