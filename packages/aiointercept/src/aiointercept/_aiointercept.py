@@ -18,15 +18,10 @@ from ._checks import Checks
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
+from ._errors import keep_condition_error, note_errors
 from ._faults import check_fault
-from ._policies import (
-    DefaultReplies,
-    DefaultRouting,
-    check_unmatched_status,
-    keep_condition_error,
-    note_errors,
-)
-from ._pytest_bridge import notify_started, option_or_ini
+from ._policies import DefaultReplies, DefaultRouting
+from ._pytest_bridge import check_unmatched_status, notify_started, option_or_ini
 from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt

@@ -5,7 +5,7 @@
 
 import enum
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
@@ -17,15 +17,14 @@ from aiointercept_core import (
     Record,
     Registry,
     Reply,
-    Request,
     Response,
     Route,
     error_response,
-    format_error,
 )
-from aiointercept_core._user_code import blame, describe_blamed, has_user_frames, hide_own_frames
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
+
+from ._errors import keep_error
 
 __all__ = [
     "DefaultReplies",
@@ -33,10 +32,6 @@ __all__ = [
     "Destination",
     "ReplyPolicy",
     "RoutingPolicy",
-    "check_unmatched_status",
-    "keep_condition_error",
-    "keep_error",
-    "note_errors",
 ]
 
 logger = logging.getLogger("aiointercept")
@@ -168,55 +163,3 @@ class DefaultReplies:
         if client_request is not None:
             client_request.set_exception(ServerDisconnectedError(record.explanation))
         return CloseConnection(record.explanation)
-
-
-def keep_error(errors: list[BaseException], error: BaseException, record: Record[AiointerceptRequest]) -> str:
-    """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
-    kind, function = ("function", None) if record.route is None else record.route._user_function
-    return _keep(errors, error, record.request, *blame(error, kind, function))
-
-
-def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
-    """Keep and log the error of a user's function that is a condition of a route."""
-    _keep(errors, error, request, *blame(error, "condition"))
-
-
-def _keep(errors: list[BaseException], error: BaseException, request: Request, who: str, where: str) -> str:
-    sentence = describe_blamed(error, who)
-    is_raised = has_user_frames(error)
-    sent = f"{request.method} {request.url}"
-    note = f"{who} raised this for {sent}" if is_raised else f"{who} ({where}) failed for {sent}"
-    # The same exception may be raised again and again.
-    if who and note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
-    if not is_raised and isinstance(error, TypeError | ValueError | RuntimeError):
-        # It tells what is wrong with the user's function: where our code found out says nothing.
-        error.__traceback__ = None
-        if not isinstance(error, RuntimeError):
-            error.__cause__ = None
-    errors.append(hide_own_frames(error))
-    logger.error("%s for %s%s", sentence, sent, where and f" ({where})")
-    return sentence
-
-
-def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
-    """Tell errors of users' functions in notes on `exc`, with which the block or the test ends."""
-    for error in errors:
-        if has_user_frames(error):
-            exc.add_note(f"before this, a function of yours failed:\n{format_error(error)}")
-            continue
-        if str(error) not in str(exc):
-            exc.add_note(f"before this: {error}")
-        for note in getattr(error, "__notes__", ()):
-            exc.add_note(note)
-
-
-def check_unmatched_status(status: object) -> int | None:
-    """Return `status`, `None` for `False`; raise `ValueError` for what is no status of a response with a body."""
-    if status is None or status is False:
-        return None
-    if isinstance(status, int) and status in range(200, 600) and status not in (204, 304):
-        return status
-    raise ValueError(
-        f"unmatched_status must be a status from 200 to 599 that allows a body, got {status!r}; for example 501"
-    )

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
-__all__ = ["PytestRun", "ReportedMock", "has_failed", "notify_started", "option_or_ini"]
+__all__ = ["PytestRun", "ReportedMock", "check_unmatched_status", "has_failed", "notify_started", "option_or_ini"]
 
 D = TypeVar("D")
 
@@ -52,6 +52,15 @@ def option_or_ini(option: D | None, name: str, default: D) -> D:
     if run is not None:
         option = run.ini_option(name)
     return default if option is None else option
+
+
+def check_unmatched_status(status: object, name: str = "unmatched_status") -> int | None:
+    """Return `status`, `None` for `False`; raise `ValueError` for what is no status of a response with a body."""
+    if status is None or status is False:
+        return None
+    if isinstance(status, int) and status in range(200, 600) and status not in (204, 304):
+        return status
+    raise ValueError(f"{name} must be a status from 200 to 599 that allows a body, got {status!r}; for example 501")
 
 
 def notify_started(mock: ReportedMock) -> None:

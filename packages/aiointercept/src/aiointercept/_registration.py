@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL, Query
 
 from aiointercept_core import BodySource, Callback, Events, Fault, MethodShortcuts, Registry, Route
-from aiointercept_core._arguments import without_class_names
 from aiointercept_server import AiointerceptRequest
 
+from ._core import without_class_names
 from ._warnings import AiointerceptWarning, warn_of_exception
 from ._websocket import ServerWebSocket
 

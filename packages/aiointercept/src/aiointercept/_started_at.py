@@ -2,7 +2,7 @@
 
 import inspect
 
-from aiointercept_core._user_code import caller, place_of
+from ._core import caller, place_of
 
 __all__ = ["StartedAt"]
 

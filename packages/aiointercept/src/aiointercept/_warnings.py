@@ -6,9 +6,9 @@ import warnings
 
 from yarl import URL
 
-from aiointercept_core._format import describe_value
-from aiointercept_core._user_code import caller
 from aiointercept_dns import Passthrough, is_ip_address, is_loopback
+
+from ._core import caller, describe_value
 
 __all__ = ["AiointerceptWarning", "warn_if_unreachable", "warn_of_exception"]
 
