@@ -370,7 +370,7 @@ def test_it(aiointercept_mock):
     shown = shown_by(result)
     assert "E   AssertionError: expected every request to match a route, 1 did not: no route matches GET" in shown
     assert "_fixtures.py" not in shown
-    assert "not matched, for the reason above" in shown
+    assert "unmatched, for the reason above" in shown
 
 
 def test_what_no_exception_and_no_log_says_is_in_the_report(run):
@@ -382,5 +382,5 @@ def test_it(aiointercept_external):
     assert False
 """)
     result.stdout.re_match_lines(
-        [r"  GET  https://api\.example\.test/users  closed .* not matched: nearest: GET .*/users/1 .*"]
+        [r"  GET  https://api\.example\.test/users  closed .* unmatched: nearest: GET .*/users/1 .*"]
     )

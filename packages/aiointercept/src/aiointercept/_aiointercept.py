@@ -42,8 +42,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     By default no global state changes: send requests to `server_url`. With `mock_external_urls`, every aiohttp client
     in the process is redirected to the mock, except for requests to loopback, to bare IP addresses and to hosts in
     `passthrough`. With `passthrough_unmatched`, unmatched requests of these clients are forwarded to the real network.
-    With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. Of
-    nested mocks, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
+    With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. If
+    mocks are nested, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
     receives the mock when this is used as a decorator. An unmatched request gets a closed connection, or a reply with
     `unmatched_status` and the explanation as text; `unmatched_status=False` closes it whatever pytest's configuration
     says.
@@ -289,6 +289,6 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         warn_if_unreachable(given, url, self._address(), passthrough, mock_ip_addresses=self._mock_ip_addresses)
 
     def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
-        """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""
+        """Add the errors of callbacks as notes to `exc`; they are not raised any more."""
         if self._running is not None and (self._checks.raise_callback_errors if raises is None else raises):
             note_errors(exc, self._running.take_errors())

@@ -23,7 +23,7 @@ __all__ = ["CallbackContext", "CallbackRunner"]
 
 
 class CallbackRunner:
-    """Where the functions registered with one mock run.
+    """The threads and event loops on which the functions registered with one mock run.
 
     `default_loop` runs coroutine functions that were registered outside of an event loop; the server's loop does if it
     is `None`. `errors` gets the errors of plain functions whose client has left.
@@ -121,7 +121,7 @@ async def _put_items(
 
 
 def _is_coroutine_function(function: Any) -> bool:
-    """Tell whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
+    """Return whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

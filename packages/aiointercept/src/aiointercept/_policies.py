@@ -1,4 +1,4 @@
-"""What differs between kinds of mocks: the requests that a mock takes, and how replies and errors reach the caller.
+"""The policies of a mock: which requests it takes, and how replies and errors reach the caller.
 
 `RunningMock` asks these policies; the defaults here are those of `aiointercept`, others are in `compat`.
 """
@@ -59,7 +59,7 @@ class RoutingPolicy(Protocol):
         """Return the route that is reserved for a request, the same one each time; `None` to choose one on arrival."""
 
     def record(self, client_request: OutgoingRequest | None, request: AiointerceptRequest | None = None) -> None:
-        """Record the call behind a request that this mock answers, reports as unmatched or lets out.
+        """Record the call behind a request that this mock answers, reports as unmatched or leaves to the real network.
 
         `request` is what the server has received of it, `None` before that.
         """
@@ -89,7 +89,7 @@ class DefaultRouting:
         self._registry = registry
         self._passthrough = passthrough
         self._mock_ip_addresses = mock_ip_addresses
-        self._told: set[URL] = set()
+        self._logged: set[URL] = set()
 
     def destination(self, request: OutgoingRequest) -> Destination:
         """Return where `request` is sent."""
@@ -97,7 +97,7 @@ class DefaultRouting:
         host = url.raw_host or ""
         is_ip = is_ip_address(host)
         if is_ip and not self._mock_ip_addresses:
-            self._tell_of_pattern(url)
+            self._log_pattern(url)
             return Destination.UNDECIDED
         if self._passthrough.matches(url):
             return Destination.REAL_NETWORK
@@ -105,16 +105,16 @@ class DefaultRouting:
             return Destination.MOCK
         # A pattern that is meant for other hosts must not take the requests for the test's own local server.
         if is_loopback(host):
-            self._tell_of_pattern(url)
+            self._log_pattern(url)
             return Destination.UNDECIDED
         if self._registry.covers(url):
             return Destination.MOCK
         return Destination.UNDECIDED if is_ip else Destination.MOCK_AS_FALLBACK
 
-    def _tell_of_pattern(self, url: URL) -> None:
+    def _log_pattern(self, url: URL) -> None:
         """Log, once for each URL, that a pattern matches a request which is not redirected."""
-        if url not in self._told and not self._registry.covers_origin(url) and self._registry.covers(url):
-            self._told.add(url)
+        if url not in self._logged and not self._registry.covers_origin(url) and self._registry.covers(url):
+            self._logged.add(url)
             logger.warning(
                 "the request for %s is not redirected, although a pattern matches its URL: loopback and bare IP "
                 "addresses are redirected only where a URL of the same origin is registered exactly, IP addresses "
@@ -155,7 +155,7 @@ class DefaultReplies:
         return error_response(error, keep_error(self._errors, error, record))
 
     def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
-        """Close the connection, or return a reply with `unmatched_status`; either tells the explanation."""
+        """Close the connection, or return a reply with `unmatched_status`; both have the explanation."""
         if self._unmatched_status is not None:
             headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})
             body = f"{record.explanation}\n".encode("utf-8", "backslashreplace")

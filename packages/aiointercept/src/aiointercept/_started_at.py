@@ -1,4 +1,4 @@
-"""Where a mock was started: several mocks of one test are told apart by it."""
+"""The place where a mock was started: it distinguishes several mocks of one test."""
 
 import inspect
 
@@ -8,7 +8,7 @@ __all__ = ["StartedAt"]
 
 _PLUGIN = "aiointercept_pytest"
 
-# What may lie between a user's code and the mock: an `ExitStack`, `enterContext` of a `TestCase`.
+# Packages that may lie between a user's code and the mock: an `ExitStack`, `enterContext` of a `TestCase`.
 _BETWEEN = {_PLUGIN, "contextlib", "unittest"}
 
 

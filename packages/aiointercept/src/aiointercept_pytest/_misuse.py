@@ -1,4 +1,4 @@
-"""What is wrong with a test that does not get its mock: a marker or a decorator without effect."""
+"""Explain why a test does not get its mock: a marker or a decorator without effect."""
 
 import inspect
 from typing import TYPE_CHECKING, Any
