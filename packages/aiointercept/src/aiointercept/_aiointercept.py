@@ -57,8 +57,9 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     `mock_external_urls`.
     """
 
+    # An attribute of the object only while it runs: see `start`.
     _running: RunningMock | None = None
-    # Until the first start, in which each mock gets one of its own.
+    # Until the first start, in which each mock gets one of its own. Nothing is registered or recorded in this one.
     _registry: Registry[AiointerceptRequest] = Registry()
     _last_address: tuple[str, int] | None = None
     _last_repr = "<aiointercept not started>"
@@ -129,7 +130,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
-        # One step, so that one of several threads starts it; first, so that `stop()` closes it after an interrupt.
+        # One step, so that one of several threads starts it: an interrupt or a fork could leave a lock locked. It is the
+        # first, so that `stop()` closes it after an interrupt.
         if vars(self).setdefault("_running", running) is not running:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
         try:
@@ -234,8 +236,10 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         """Wait until `count` requests were received, those before this call included, and return all of them.
 
         With `url` or `method`, only requests for these count. Raises `AssertionError` after `timeout` seconds, `None`
-        for no limit, and at the end of the block.
+        for no limit, and at the end of the block; `RuntimeError` before the first start.
         """
+        # Raises before the first start, when no request can come.
+        self._address()
         running = self._running
         return await wait_for_requests(
             self.journal, count, url, method, timeout, lambda: running is None or running.is_closed
@@ -260,7 +264,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             running.close()
             self._last_address = running.address or self._last_address
             self._last_repr = repr(running)
-            # Last of all, so that an interrupted `stop` can be called again.
+            # Last of all, so that an interrupted `stop` can be called again. Absent, not `None`, for `setdefault`.
             vars(self).pop("_running", None)
         return running
 
