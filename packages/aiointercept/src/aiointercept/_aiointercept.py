@@ -130,7 +130,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
-        # One step, so that one of several threads starts it: an interrupt or a fork could leave a lock locked. It is the
+        # One step, so that one of several threads starts it: an interrupt or a fork could leave a lock locked. It comes
         # first, so that `stop()` closes it after an interrupt.
         if vars(self).setdefault("_running", running) is not running:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
