@@ -8,25 +8,22 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiointercept_core import WebSocketConnection
-from aiointercept_core._user_code import blame, describe_blamed, hide_own_frames
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
 from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
+from ._errors import keep_unobserved_error
 from ._websocket import converse
 
 __all__ = ["CallbackContext", "CallbackRunner"]
 
-logger = logging.getLogger("aiointercept")
-
 
 class CallbackRunner:
-    """Where the functions registered with one mock run.
+    """The threads and event loops on which the functions registered with one mock run.
 
     `default_loop` runs coroutine functions that were registered outside of an event loop; the server's loop does if it
     is `None`. `errors` gets the errors of plain functions whose client has left.
@@ -34,7 +31,7 @@ class CallbackRunner:
 
     def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: list[BaseException]) -> None:
         self._default_loop = default_loop
-        self._thread = CallbackThread(functools.partial(_keep_unobserved, errors))
+        self._thread = CallbackThread(functools.partial(keep_unobserved_error, errors))
 
     def context(self) -> "CallbackContext":
         """Return the context of a route that is registered now."""
@@ -123,14 +120,8 @@ async def _put_items(
             await aclose()
 
 
-def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
-    errors.append(error)
-    who, where = blame(hide_own_frames(error), "function")
-    logger.error("%s after its client had left%s", describe_blamed(error, who), where and f" ({where})")
-
-
 def _is_coroutine_function(function: Any) -> bool:
-    """Tell whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
+    """Return whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
