@@ -224,6 +224,26 @@ def test_a_package_imports_nothing_that_it_should_not(name, forbidden):
     assert imported_by(name) & forbidden == set()
 
 
+def test_no_modules_of_a_package_import_each_other():
+    """Neither directly nor through others, imports for type checkers included."""
+    taken = {path: set(modules_imported_by(path)) for path in SOURCES}
+    # What is left can be imported in no order.
+    while leaves := {path for path, sources in taken.items() if not sources & taken.keys()}:
+        taken = {path: sources for path, sources in taken.items() if path not in leaves}
+    assert {str(path): sorted(map(str, sources & taken.keys())) for path, sources in taken.items()} == {}
+
+
+def modules_imported_by(path):
+    """Yield the files of the same distribution that a module imports, with or without a name in them."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            modules = [folder, *(folder / alias.name for alias in node.names)]
+            yield from (module.with_suffix(".py") for module in modules)
+            if folder != path.parent:
+                yield folder / "__init__.py"
+
+
 def test_the_pytest_plugin_imports_nothing_heavy_until_it_is_used():
     assert imported_by("aiointercept_pytest", everywhere=False) & {"aiohttp", "asyncio", "yarl", *OURS} <= {
         "aiointercept_pytest"

@@ -158,6 +158,7 @@ async def test_a_request_that_is_no_handshake_gets_400(mock: Mock, changes: dict
             response = await wire.exchange(head(**changes))
             assert response.status == 400
             assert response.body.decode().startswith(text)
+            assert response.values("Server") == []
     assert mock.heads[0].messages == []
 
 

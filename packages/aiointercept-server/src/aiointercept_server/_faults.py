@@ -19,9 +19,6 @@ if sys.platform == "linux":
 
 __all__ = ["abort_with_reset", "corrupt_encoding", "reply_to_retry", "response_of", "show_fault"]
 
-# Ended by an empty line as well: aiohttp's pure Python parser reads no line before that.
-_MALFORMED = b"this is not an HTTP status line\r\n\r\n"
-
 _BODY = b"the body of a reply that fails"
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -71,9 +68,7 @@ async def show_fault(request: web.BaseRequest, fault: Fault | BaseException) -> 
     transport = request.transport
     if transport is None:
         return
-    if fault is Fault.MALFORMED:
-        transport.write(_MALFORMED)
-    elif fault is Fault.HANG:
+    if fault is Fault.HANG:
         # Its end is the only way to learn that the client has left that works on each server of aiohttp.
         connection = RawConnection(request)
         while await connection.receive():

@@ -14,7 +14,7 @@ from yarl import URL
 from aiointercept_core import Response
 
 from ._request import AiointerceptRequest
-from ._writer import write_reply
+from ._writer import UnwrittenResponse
 
 __all__ = ["Connection", "Server"]
 
@@ -151,10 +151,7 @@ class Connection(web.RequestHandler):
         """Return the response to an invalid request; a client's mistake is not logged as an error of the server."""
         if status >= 500:
             return super().handle_error(request, status, exc, message)
-        _warn_of_client(message or exc)
-        response = web.Response(status=status, body=_as_bytes(message))
-        response.force_close()
-        return response
+        return _refuse(status, message, exc)
 
     def _cancel_task(self) -> None:
         # Once only: the task may have to clean up.
@@ -221,8 +218,12 @@ async def _refuse_invalid(
     error: web.HTTPException | None = getattr(request, "pre_handler_error", None)
     if error is None:
         return await handler(request)
-    _warn_of_client(error.text)
-    return await write_reply(request, Response(error.status, None, _CLOSE, _as_bytes(error.text)))
+    return _refuse(error.status, error.text, error)
+
+
+def _refuse(status: int, text: str | None, exc: BaseException | None) -> web.StreamResponse:
+    _warn_of_client(text or exc)
+    return UnwrittenResponse(Response(status, None, _CLOSE, _as_bytes(text)))
 
 
 def _make_request(

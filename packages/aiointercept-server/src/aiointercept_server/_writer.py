@@ -1,4 +1,4 @@
-"""Write replies: everything that writes HTTP.
+"""Write replies, all but WebSockets: everything that writes HTTP.
 
 The head is written here and not by `web.Response`, because a mock sends what was registered: `web.Response` drops or
 corrects headers that the reply to a HEAD request, or one with status 204 or 304, may have.
@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from http import HTTPStatus
+from typing import TypeAlias
 from wsgiref.handlers import format_date_time
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -18,11 +19,9 @@ from aiointercept_core import (
     CloseConnection,
     Fault,
     FaultReply,
-    Reply,
     Response,
     Stream,
     Upgrade,
-    WebSocket,
     error_response,
     format_error,
 )
@@ -31,11 +30,13 @@ from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
 from ._faults import abort_with_reset, corrupt_encoding, response_of, show_fault
 from ._upgrade import RawConnection
-from ._websocket import run_websocket
 
-__all__ = ["write_continue", "write_reply"]
+__all__ = ["UnwrittenResponse", "WrittenReply", "write_continue", "write_reply"]
 
 logger = logging.getLogger("aiointercept")
+
+# All replies but a `WebSocket`, whose handshake and frames are aiohttp's own.
+WrittenReply: TypeAlias = Response | Stream | CloseConnection | FaultReply | Upgrade
 
 # A larger body is not copied to join it to its head, and is sent in pieces: a transport copies what the socket does not
 # take at once, and nothing else runs meanwhile. In bytes.
@@ -44,6 +45,9 @@ _PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
 _FIRST_CHUNK_GRACE = 0.1
+
+# Ended by an empty line as well: aiohttp's pure Python parser reads no line before that.
+_MALFORMED = b"this is not an HTTP status line\r\n\r\n"
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -71,6 +75,19 @@ class _WrittenResponse(web.StreamResponse):
         """Write nothing."""
 
 
+class UnwrittenResponse(_WrittenResponse):
+    """A response that writes `reply` when aiohttp asks it to, and closes the connection."""
+
+    def __init__(self, reply: Response) -> None:
+        super().__init__(keep_alive=False)
+        self._reply = reply
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write the reply."""
+        await write_reply(request, self._reply)
+        return None
+
+
 # They have no state: any number of requests may have the same one.
 _STAYS_OPEN = _WrittenResponse(keep_alive=True)
 _CLOSES = _WrittenResponse(keep_alive=False)
@@ -81,7 +98,7 @@ async def write_continue(writer: AbstractStreamWriter) -> None:
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+async def write_reply(request: web.BaseRequest, reply: WrittenReply) -> web.StreamResponse:
     """Write the whole `reply` to `request`, and return a response that tells aiohttp whether the connection stays open.
 
     Writing begins after the delay of `reply`. A reply that fails, such as a stream whose iterable raises, becomes an
@@ -93,9 +110,6 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
         reply = corrupt_encoding(response_of(reply))
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
-    if isinstance(reply, WebSocket):
-        # aiohttp cannot begin a WebSocket for a client that has left.
-        return await run_websocket(request, reply) if request.transport is not None else _close_connection(request)
     head = _Head(request, response_of(reply) if isinstance(reply, FaultReply) else reply)
     try:
         if isinstance(reply, Response):
@@ -258,7 +272,10 @@ async def _write_fault(head: _Head, reply: FaultReply) -> None:
         if not head.is_bodiless:
             body = response_of(reply).body
             await head.writer.write(body[: len(body) // 2])
-    await show_fault(head.request, reply.fault)
+    if reply.fault is not Fault.MALFORMED:
+        await show_fault(head.request, reply.fault)
+    elif head.request.transport is not None:
+        head.request.transport.write(_MALFORMED)
 
 
 def _close_connection(request: web.BaseRequest) -> web.StreamResponse:
