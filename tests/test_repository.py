@@ -224,6 +224,18 @@ def test_a_package_imports_nothing_that_it_should_not(name, forbidden):
     assert imported_by(name) & forbidden == set()
 
 
+@pytest.mark.parametrize(("name", "limit"), [("aiointercept_server", 6), ("aiointercept_dns", 9)])
+def test_the_facade_imports_few_names_of_a_package(name, limit):
+    imported = {
+        alias.name
+        for path in [*sources_of("aiointercept"), *sources_of("aiointercept_pytest")]
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module == name
+        for alias in node.names
+    }
+    assert len(imported) <= limit, sorted(imported)
+
+
 def test_no_modules_of_a_package_import_each_other():
     """Neither directly nor through others, imports for type checkers included."""
     taken = {path: set(modules_imported_by(path)) for path in SOURCES}

@@ -11,8 +11,7 @@ from mock_server import Mock, connect, eventually
 from multidict import CIMultiDict, CIMultiDictProxy
 from support import fetch
 
-from aiointercept_core import Stream
-from aiointercept_server import checked_chunks
+from aiointercept_core import Stream, checked_chunks
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
 URL = "http://api.example/"
@@ -249,7 +248,7 @@ async def test_more_bytes_than_the_content_length_are_an_error_and_not_sent(
     assert set(logged(caplog)) == {f"{message}correct the header, or leave it out"}
 
 
-async def test_checked_chunks_tells_whoever_iterates_of_an_error():
+async def test_checked_chunks_raises_to_its_caller():
     """So that the error of a stream is known outside the server, too."""
 
     async def chunks():

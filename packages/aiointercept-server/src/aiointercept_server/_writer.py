@@ -22,11 +22,12 @@ from aiointercept_core import (
     Response,
     Stream,
     Upgrade,
+    checked_chunks,
+    close_iterable,
     error_response,
     format_error,
 )
 
-from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
 from ._faults import abort_with_reset, corrupt_encoding, response_of, show_fault
 from ._upgrade import RawConnection

@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from aiointercept_core import WebSocketConnection, format_error
+from aiointercept_core import WebSocketConnection, close_iterable, format_error
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
@@ -117,9 +117,7 @@ async def _put_items(
             call_threadsafe(reader_loop, items.put_nowait, (item, go_on))
             await taken
     finally:
-        aclose = getattr(iterator, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        await close_iterable(iterator)
 
 
 def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
