@@ -66,7 +66,7 @@ PINNING = ["aiointercept", "aiointercept-server"]
     ],
     ids=["version", "name", "pin", "loose pin"],
 )
-def test_drift_is_told(copy, packages, old, new, told):
+def test_different_versions_names_and_pins_are_reported(copy, packages, old, new, told):
     disagreements = runpy.run_path(str(copy / ".ci" / "bump.py"))["disagreements"]
     for package in packages:
         path = copy / "packages" / package / "pyproject.toml"
@@ -79,7 +79,7 @@ def test_drift_is_told(copy, packages, old, new, told):
         path.write_text(before, "utf-8")
 
 
-def test_drift_fails_the_check(copy):
+def test_a_different_version_fails_the_check(copy):
     path = copy / "packages" / "aiointercept-dns" / "pyproject.toml"
     path.write_text(path.read_text("utf-8").replace('version = "', 'version = "1'), "utf-8")
     done = bump(copy, "--check")

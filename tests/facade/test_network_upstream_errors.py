@@ -19,7 +19,7 @@ PORT = re.compile(r"\d{4,5}")
 
 
 class Upstream:
-    """A server that does to its connections what it is told."""
+    """A server that handles its connections by calling `behave`."""
 
     def __init__(self, behave) -> None:
         self._behave = behave

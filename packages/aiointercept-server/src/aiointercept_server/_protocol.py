@@ -44,7 +44,7 @@ class Connection(web.RequestHandler):
     """One client's connection to `server`, which is `None` once the connection is lost.
 
     `payload` is the body of the latest request, `None` before the first; `default_origin` the scheme and the authority
-    of URLs whose request does not tell them.
+    of the URL of a request that does not contain them.
     """
 
     __slots__ = (
@@ -176,7 +176,7 @@ class Connection(web.RequestHandler):
 class Server(web.Server):
     """The connections of one listening socket; made and used on the running loop.
 
-    `default_origin` is the scheme and the authority of URLs whose request does not tell them.
+    `default_origin` is the scheme and the authority of the URL of a request that does not contain them.
     """
 
     def __init__(

@@ -266,7 +266,7 @@ class AiointerceptRequest(web.Request):
         return super().scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _expects_continue(self) -> bool:
-        """Tell whether the client waits for `100 Continue` before it sends the body."""
+        """Return whether the client waits for `100 Continue` before it sends the body."""
         return self.version >= HttpVersion11 and (self._sent_header(hdrs.EXPECT) or "").lower() == "100-continue"
 
     def _sent_header(self, name: str) -> str | None:

@@ -45,7 +45,7 @@ _JOINED_BODY = 64 * 1024
 _PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
-_FIRST_CHUNK_GRACE = 0.1
+_FIRST_CHUNK_TIMEOUT = 0.1
 
 # Ended by an empty line as well: aiohttp's pure Python parser reads no line before that.
 _MALFORMED = b"this is not an HTTP status line\r\n\r\n"
@@ -95,12 +95,12 @@ _CLOSES = _WrittenResponse(keep_alive=False)
 
 
 async def write_continue(writer: AbstractStreamWriter) -> None:
-    """Tell a client that waits before it sends its body to send it."""
+    """Write `100 Continue`, for which some clients wait before they send a body."""
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def write_reply(request: web.BaseRequest, reply: WrittenReply) -> web.StreamResponse:
-    """Write the whole `reply` to `request`, and return a response that tells aiohttp whether the connection stays open.
+    """Write the whole `reply` to `request`, and return a response that says whether the connection stays open.
 
     Writing begins after the delay of `reply`. A reply that fails, such as a stream whose iterable raises, becomes an
     error reply as long as nothing is written.
@@ -136,7 +136,7 @@ async def write_reply(request: web.BaseRequest, reply: WrittenReply) -> web.Stre
                 return _STAYS_OPEN if head.keep_alive else _CLOSES
             if head.body_ends_with_connection:
                 abort_with_reset(transport)
-        # Too late for another status: the client learns of the error from the missing rest of the body.
+        # Too late for another status: the client sees the error by the missing rest of the body.
         return _close_connection(request)
     return _STAYS_OPEN if head.keep_alive else _CLOSES
 
@@ -183,7 +183,7 @@ class _Head:
         self.is_written = True
 
     def _add_framing(self, reply: Response | Stream, headers: CIMultiDict[str]) -> None:
-        """Have the head tell where the body ends."""
+        """Add the headers that say where the body ends."""
         if self.is_bodiless:
             # The reply to a HEAD request has the Content-Length that the reply to a GET would have.
             length = len(reply.body) if isinstance(reply, Response) else 0
@@ -202,7 +202,7 @@ class _Head:
             self.keep_alive = False
 
     def _add_connection(self, headers: CIMultiDict[str]) -> None:
-        """Have the head tell whether the connection stays open, unless the reply does."""
+        """Add the header that says whether the connection stays open, unless the reply has it."""
         if hdrs.CONNECTION in headers:
             if "close" in ",".join(headers.getall(hdrs.CONNECTION)).lower():
                 self.keep_alive = False
@@ -253,7 +253,7 @@ async def _send_head_late(head: _Head) -> None:
     Before the head is sent, an error can still be answered with a status; but the body may be waiting for something
     that the client does once it has the head.
     """
-    await sleep(_FIRST_CHUNK_GRACE)
+    await sleep(_FIRST_CHUNK_TIMEOUT)
     # An error shows again when the first chunk is written.
     with contextlib.suppress(Exception):
         await head.write()
