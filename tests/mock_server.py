@@ -50,7 +50,7 @@ class Mock:
 
 @dataclass
 class RawResponse:
-    """A response as it stood on the wire."""
+    """A response as it was sent."""
 
     status_line: str
     headers: list[tuple[str, str]]
@@ -64,7 +64,7 @@ class RawResponse:
         return [value for field, value in self.headers if field.lower() == name.lower()]
 
 
-class Wire:
+class ClientConnection:
     """One connection on which raw requests are sent and responses read."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,10 +104,10 @@ class Wire:
 
 
 @asynccontextmanager
-async def connect(port: int) -> AsyncIterator[Wire]:
+async def connect(port: int) -> AsyncIterator[ClientConnection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     try:
-        yield Wire(reader, writer)
+        yield ClientConnection(reader, writer)
     finally:
         writer.close()
         with suppress(ConnectionError):

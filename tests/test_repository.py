@@ -67,7 +67,7 @@ PINNING = ["aiointercept", "aiointercept-server"]
     ],
     ids=["version", "name", "pin", "loose pin"],
 )
-def test_drift_is_told(copy, packages, old, new, told):
+def test_different_versions_names_and_pins_are_reported(copy, packages, old, new, told):
     disagreements = runpy.run_path(str(copy / ".ci" / "bump.py"))["disagreements"]
     for package in packages:
         path = copy / "packages" / package / "pyproject.toml"
@@ -80,7 +80,7 @@ def test_drift_is_told(copy, packages, old, new, told):
         path.write_text(before, "utf-8")
 
 
-def test_drift_fails_the_check(copy):
+def test_a_different_version_fails_the_check(copy):
     path = copy / "packages" / "aiointercept-dns" / "pyproject.toml"
     path.write_text(path.read_text("utf-8").replace('version = "', 'version = "1'), "utf-8")
     done = bump(copy, "--check")
@@ -247,6 +247,38 @@ def test_private_modules_of_another_package_are_imported_in_one_place():
     assert {importing for room, importing, _ in taken if room == "aiointercept"} == {"aiointercept._core"}
     assert {imported for room, _, imported in taken if room == "aiointercept.compat"} == {"aiointercept._parts"}
     assert {imported for room, _, imported in taken if room == "aiointercept_pytest"} == {"aiointercept._pytest_bridge"}
+
+
+@pytest.mark.parametrize(("name", "limit"), [("aiointercept_server", 6), ("aiointercept_dns", 9)])
+def test_the_facade_imports_few_names_of_a_package(name, limit):
+    imported = {
+        alias.name
+        for path in [*sources_of("aiointercept"), *sources_of("aiointercept_pytest")]
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module == name
+        for alias in node.names
+    }
+    assert len(imported) <= limit, sorted(imported)
+
+
+def test_no_modules_of_a_package_import_each_other():
+    """Neither directly nor through others, imports for type checkers included."""
+    taken = {path: set(modules_imported_by(path)) for path in SOURCES}
+    # What is left can be imported in no order.
+    while leaves := {path for path, sources in taken.items() if not sources & taken.keys()}:
+        taken = {path: sources for path, sources in taken.items() if path not in leaves}
+    assert {str(path): sorted(map(str, sources & taken.keys())) for path, sources in taken.items()} == {}
+
+
+def modules_imported_by(path):
+    """Yield the files of the same distribution that a module imports, with or without a name in them."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            modules = [folder, *(folder / alias.name for alias in node.names)]
+            yield from (module.with_suffix(".py") for module in modules)
+            if folder != path.parent:
+                yield folder / "__init__.py"
 
 
 def test_the_pytest_plugin_imports_nothing_heavy_until_it_is_used():

@@ -50,7 +50,7 @@ async def test_the_method_of_a_response_is_the_one_that_was_sent(m):
     assert response.method == response.request_info.method == "GET"
 
 
-async def test_the_url_of_a_response_is_the_one_that_was_asked_for(m):
+async def test_the_url_of_a_response_is_the_requested_one(m):
     m.get(f"{URL}?a=1&b=2")
     async with aiohttp.ClientSession() as session:
         response = await session.get(f"{URL}?b=2#there", params={"a": "1"})
@@ -176,7 +176,7 @@ def test_a_url_without_a_host_is_refused_where_it_is_registered(m, url):
         m.get(url)
 
 
-async def test_a_wrong_result_of_a_callback_is_told_to_the_caller(m):
+async def test_a_wrong_result_of_a_callback_is_raised_in_the_caller(m):
     m.get(URL, callback=lambda url, **kwargs: {"status": 200})
     async with aiohttp.ClientSession() as session:
         with pytest.raises(TypeError, match="must return a CallbackResult"):
@@ -214,7 +214,7 @@ async def test_a_redirect_to_another_method_is_part_of_the_call(m):
 @pytest.mark.parametrize(
     "options", [{"headers": {"X-One": "a\x01b"}}, {"reason": "a\x7fb"}, {"content_type": "text/plain\x1f"}]
 )
-async def test_control_characters_in_the_result_of_a_callback_are_told_to_the_caller(m, options):
+async def test_control_characters_in_the_result_of_a_callback_are_raised_in_the_caller(m, options):
     m.get(URL, callback=lambda url, **kwargs: CallbackResult(**options))
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ValueError, match="must not contain control characters other than TAB"):

@@ -89,7 +89,7 @@ async def test_an_exact_url_in_front_of_a_pattern_that_repeats(m):
     assert await statuses(4) == [500, 500, 200, 200]
 
 
-async def test_methods_are_told_apart(m):
+async def test_methods_are_distinguished(m):
     m.get(URL, status=200)
     m.post(URL, status=201)
     m.add(URL, method="get", status=202)
@@ -194,7 +194,7 @@ async def test_patterns(m, pattern, asked, matches):
 
 
 @pytest.mark.parametrize("first", ["http://example.com", "http://example.com/"])
-async def test_a_pattern_tells_an_empty_path_from_a_slash(m, first):
+async def test_a_pattern_distinguishes_an_empty_path_from_a_slash(m, first):
     m.get(re.compile(r"^http://example\.com$"), status=201, repeat=True)
     m.get(re.compile(r"^http://example\.com/$"), status=202, repeat=True)
     await statuses(1, first)
@@ -245,7 +245,7 @@ async def test_every_host_is_intercepted(m, url):
     assert [str(one) for _, one in m.requests] == [url]
 
 
-async def test_https_and_http_are_told_apart(m):
+async def test_https_and_http_are_distinguished(m):
     m.get("http://example.com/", body="plain", repeat=True)
     m.get("https://example.com/", body="secret", repeat=True)
     async with aiohttp.ClientSession() as session:

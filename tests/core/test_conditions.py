@@ -280,7 +280,7 @@ def test_patterns_with_the_same_text_are_all_named(registry):
     assert match(registry, "GET", "https://api.test/files/x").explanation.count("pattern") == 2
 
 
-def test_routes_for_other_urls_are_not_asked(registry):
+def test_conditions_of_routes_for_other_urls_are_not_evaluated(registry):
     asked = []
     for number in range(1000):
         registry.post(f"{URL}/{number}", match=lambda request, number=number: asked.append(number) or True)
@@ -288,7 +288,7 @@ def test_routes_for_other_urls_are_not_asked(registry):
     assert asked == [500]
 
 
-def test_routes_for_one_url_are_asked_once_each(registry):
+def test_conditions_of_routes_for_one_url_are_evaluated_once(registry):
     asked = []
     for number in range(100):
         registry.post(URL, match=lambda request, number=number: asked.append(number) or number == 99)

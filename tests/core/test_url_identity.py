@@ -227,8 +227,8 @@ def test_any_url_that_is_registered_matches_itself(written):
     registry = Registry()
     route = registry.get(written, repeat=True)
     url = URL(written)
-    on_the_wire = URL(f"{url.scheme}://{url.raw_authority.rpartition('@')[2]}{url.raw_path_qs}", encoded=True)
-    for asked in (written, url, str(url), on_the_wire, normalize_url(url)):
+    as_sent = URL(f"{url.scheme}://{url.raw_authority.rpartition('@')[2]}{url.raw_path_qs}", encoded=True)
+    for asked in (written, url, str(url), as_sent, normalize_url(url)):
         assert registry.match(PlainRequest("GET", URL(asked))).route is route
     assert registry.requests == {("GET", normalize_url(written)): [one for _, one in registry.ordered_requests]}
 

@@ -341,7 +341,7 @@ def test_conditions_need_no_body(registry):
     assert registry.may_answer(request)
 
 
-def test_conditions_are_not_asked_about_a_plain_get(registry):
+def test_conditions_are_not_evaluated_for_a_plain_get(registry):
     asked = []
     registry.ws(URL_, handler, match=asked.append)
     assert get(registry).route is None
@@ -383,7 +383,7 @@ def explanation(record):
     return record.explanation
 
 
-def test_a_plain_get_is_told_that_it_is_no_handshake(registry):
+def test_the_explanation_of_a_plain_get_says_that_it_is_no_handshake(registry):
     registry.ws("wss://h.test/socket", handler)
     record = get(registry)
     expected = f"no route matches GET {URL_}; nearest: GET {URL_} (the request is not a WebSocket handshake)"
@@ -394,14 +394,14 @@ def test_a_plain_get_is_told_that_it_is_no_handshake(registry):
 
 
 @pytest.mark.parametrize("order", ["ws get", "get ws"])
-def test_a_plain_get_after_the_last_plain_reply_is_told_the_same(registry, order):
+def test_the_explanation_of_a_plain_get_after_the_last_plain_reply_is_the_same(registry, order):
     for kind in order.split():
         registry.ws(URL_, handler) if kind == "ws" else registry.get(URL_)
     assert get(registry).route is not None
     assert "(the request is not a WebSocket handshake)" in explanation(get(registry))
 
 
-def test_a_plain_get_is_told_that_it_is_no_handshake_although_that_would_be_exhausted(registry):
+def test_the_explanation_of_a_plain_get_says_that_it_is_no_handshake_although_the_route_is_exhausted(registry):
     registry.ws(URL_, handler)
     shake(registry)
     assert explanation(get(registry)).endswith("(the request is not a WebSocket handshake; exhausted after 1 call)")

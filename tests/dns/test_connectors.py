@@ -44,13 +44,13 @@ async def test_a_redirected_request_never_leaves_by_a_connector_of_its_own():
     assert tunnel.connected == ["other.example", "api.example"]
 
 
-async def test_a_request_that_is_let_out_leaves_by_a_connector_of_its_own():
+async def test_a_request_to_the_real_network_works_with_a_custom_connector():
     async with real_server() as real, ClientSession(connector=Tunnel(real.port)) as session:
         with Redirection({"api.example": "http://127.0.0.1:1"}), Redirection(lambda _: REAL_NETWORK):
             assert await (await session.get("http://api.example/")).text() == "real GET /"
 
 
-async def test_an_http_redirect_never_leaves_by_a_connector_of_its_own():
+async def test_an_http_redirect_to_a_mock_is_refused_with_a_custom_connector():
     async def redirecting(request):
         return aiohttp.web.Response(status=302, headers={"Location": "http://api.example/"})
 

@@ -104,7 +104,7 @@ async def test_a_callback_is_called_with_the_request():
 @pytest.mark.parametrize(
     "url", ["https://api.example.com/x?a=1", "http://api.example.com/x?a=1", "https://api.example.com:8443/"]
 )
-async def test_the_url_is_the_one_that_was_asked_for_with_its_scheme(url):
+async def test_the_url_is_the_requested_one_with_its_scheme(url):
     seen = []
 
     async def callback(url, **kwargs):

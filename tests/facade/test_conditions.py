@@ -95,7 +95,7 @@ async def test_a_condition_on_the_body_has_the_body_read_first_and_forwarded_aft
         assert bodies == [b'{"id": 2}']
 
 
-async def test_the_caller_is_told_what_differs():
+async def test_the_error_of_the_caller_says_what_differs():
     async with external() as m:
         m.post(URL, match_json={"name": "Ada"})
         with pytest.raises(aiohttp.ServerDisconnectedError) as caught:

@@ -118,7 +118,9 @@ async def test_an_unmatched_request_is_never_delayed(external: bool):
 
 @MODES
 @pytest.mark.parametrize("options", [case[0] for case in REPLIES.values()], ids=REPLIES)
-async def test_a_delay_holds_up_neither_other_requests_nor_the_end(external: bool, options: dict[str, object]):
+async def test_a_delay_does_not_delay_other_requests_or_the_end_of_the_block(
+    external: bool, options: dict[str, object]
+):
     async with ClientSession() as session:
         async with aiointercept(mock_external_urls=external) as m:
             url = url_of(m, external)

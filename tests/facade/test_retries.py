@@ -270,7 +270,7 @@ async def test_a_middleware_may_replace_the_error():
 @pytest.mark.parametrize(
     ("options", "recorded"), [({"passthrough": ["api.example"]}, 0), ({"passthrough_unmatched": True}, 1)], ids=str
 )
-async def test_a_retry_towards_a_real_server_takes_place_and_is_no_second_record(options, recorded):
+async def test_a_retry_of_a_request_to_a_real_server_takes_place_and_is_not_recorded_again(options, recorded):
     async def close_first(request):
         if len(real.hits) == 1:
             request.transport.abort()

@@ -63,7 +63,7 @@ async def test_the_example_of_the_readme():
         m.assert_called_once_with(URL, "POST", json={"stream": True})
 
 
-async def test_each_event_is_one_chunk_on_the_wire():
+async def test_each_event_is_sent_as_one_chunk():
     async with aiointercept() as m:
         m.get(f"{m.server_url}/", sse=["a", "b\nc"], repeat=True)
         head = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{m.server_port}\r\nConnection: close\r\n\r\n"

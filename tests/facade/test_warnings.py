@@ -45,7 +45,7 @@ def test_the_mocks_own_port_does_not_warn(url):
         (re.compile(r"https://api\.example\.com/\d"), {}, "pattern 'https:", "a pattern for http://127.0.0.1:{port}"),
     ],
 )
-def test_the_default_mode_tells_the_url_as_written_and_what_to_register_instead(url, options, told, instead):
+def test_the_default_mode_names_the_url_as_written_and_what_to_register_instead(url, options, told, instead):
     with aiointercept() as m:
         with pytest.warns(AiointerceptWarning) as caught:
             m.get(url, **options)
@@ -117,7 +117,7 @@ def test_the_category_can_be_filtered():
         m.get("https://api.example.com/")
 
 
-async def test_a_request_that_a_pattern_matches_and_is_let_out_is_logged_once(caplog):
+async def test_a_request_that_a_pattern_matches_and_is_not_redirected_is_logged_once(caplog):
     async with real_server() as server, aiointercept(mock_external_urls=True) as m:
         m.get(re.compile(r"http://localhost:\d+/.*"))
         for _ in range(2):

@@ -285,7 +285,7 @@ async def test_nested_mocks(inner_has_route):
         assert answers == (["inner", "outer"] if inner_has_route else ["outer", "outer"])
 
 
-async def test_a_plain_request_goes_past_a_websocket_of_the_inner_mock():
+async def test_a_plain_request_is_answered_by_the_outer_mock_and_not_by_a_websocket_of_the_inner():
     async with mocked() as (outer, _), aiointercept(mock_external_urls=True) as inner:
         outer.get(HTTPS, body="outer")
         inner.ws(WSS, echo)

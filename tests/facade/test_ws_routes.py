@@ -185,7 +185,7 @@ async def test_a_websocket_with_repeat_true_leaves_plain_requests_to_a_later_get
 
 
 @pytest.mark.parametrize("external", [False, True])
-async def test_a_plain_get_is_told_that_it_is_no_handshake(external, caplog):
+async def test_the_explanation_of_a_plain_get_says_that_it_is_no_handshake(external, caplog):
     async with aiointercept(mock_external_urls=external) as m:
         url = HTTPS if external else f"{m.server_url}/socket"
         route = m.ws(url, echo)

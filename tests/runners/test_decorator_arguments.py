@@ -115,7 +115,7 @@ def test_param_names_the_argument(function, param, signature, args, kwargs, expe
         (only, (), {"unknown": 1}),
     ],
 )
-def test_wrong_arguments_are_a_type_error_as_ever(function, args, kwargs):
+def test_wrong_arguments_are_a_type_error(function, args, kwargs):
     with pytest.raises(TypeError):
         aiointercept()(function)(*args, **kwargs)
 

@@ -278,7 +278,7 @@ def test_it():
     assert not OURS.search(shown_by(result))
 
 
-def test_two_mocks_are_told_apart_by_the_lines_that_started_them(run):
+def test_two_mocks_are_named_by_the_lines_that_started_them(run):
     result = run("""
 def test_it(aiointercept_external):
     with aiointercept() as users:

@@ -149,7 +149,7 @@ class TestAsked:
 
 
 @pytest.mark.parametrize("fixture", ["aiointercept_mock", "aiointercept_external"])
-def test_asked_by_hand(fixture, request):
+def test_a_call_of_assert_all_called(fixture, request):
     m = request.getfixturevalue(fixture)
     leave_unused(m)
     with pytest.raises(AssertionError, match="/never"):

@@ -299,7 +299,7 @@ def test_the_settings_of_a_project(pytester):
     result.stdout.fnmatch_lines(["E *AssertionError: *never used: GET http://127.0.0.1:*/never"])
 
 
-def test_without_a_setting_nothing_more_is_asked(pytester):
+def test_without_settings_only_callback_errors_are_checked(pytester):
     pytester.makepyfile(
         """
         def test_unused(aiointercept_mock, aiointercept_external):

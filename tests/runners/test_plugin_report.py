@@ -217,7 +217,7 @@ def test_block(broken_outside):
 
 
 @pytest.mark.aiointercept(assert_all_called=True)
-def test_asked(aiointercept_mock):
+def test_with_assert_all_called(aiointercept_mock):
     aiointercept_mock.get(f"{aiointercept_mock.server_url}/never")
 
 

@@ -41,12 +41,12 @@ def is_incomplete(mock: Mock, body: bytes | None) -> bool:
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 async def test_the_client_leaves(mock: Mock, sent: bytes, body: bytes, reset: bool):
     response = mock.registry.post("http://api.example/up")
-    async with connect(mock.port) as wire:
-        await wire.send(sent)
+    async with connect(mock.port) as connection:
+        await connection.send(sent)
         await has_arrived(mock, len(body))
         if reset:
             linger = struct.pack("ii", 1, 0)
-            wire.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     await eventually(lambda: mock.incomplete)
     assert is_incomplete(mock, body)
     assert response.call_count == 0
@@ -55,11 +55,11 @@ async def test_the_client_leaves(mock: Mock, sent: bytes, body: bytes, reset: bo
 @pytest.mark.parametrize("broken", [b"zz\r\nsome\r\n", b"4\r\nsomemore\r\n", b"-1\r\n\r\n", b"4 4\r\n"])
 async def test_a_body_that_cannot_be_parsed(mock: Mock, broken: bytes):
     mock.registry.post("http://api.example/up")
-    async with connect(mock.port) as wire:
-        await wire.send(CHUNKED + b"5\r\nfirst\r\n")
+    async with connect(mock.port) as connection:
+        await connection.send(CHUNKED + b"5\r\nfirst\r\n")
         await has_arrived(mock, 5)
-        await wire.send(broken)
-        answer = await wire.rest()
+        await connection.send(broken)
+        answer = await connection.rest()
         assert answer == b"" or answer.split()[1].startswith(b"4")
     await eventually(lambda: mock.incomplete)
     [request] = mock.incomplete
@@ -87,19 +87,19 @@ async def test_an_aiohttp_client_that_gives_up(mock: Mock):
 
 async def test_the_listener_closes_under_an_upload(mock: Mock):
     mock.registry.post("http://api.example/up")
-    async with connect(mock.port) as wire:
-        await wire.send(SIZED + b"some")
+    async with connect(mock.port) as connection:
+        await connection.send(SIZED + b"some")
         await has_arrived(mock, 4)
         mock.close()
-        assert await wire.rest() == b""
+        assert await connection.rest() == b""
     assert is_incomplete(mock, b"some")
 
 
 async def test_the_next_upload_is_served(mock: Mock):
     mock.registry.post("http://api.example/up")
-    async with connect(mock.port) as wire:
-        await wire.send(SIZED + b"some")
+    async with connect(mock.port) as connection:
+        await connection.send(SIZED + b"some")
     await eventually(lambda: mock.incomplete)
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(SIZED + b"x" * 1000)).status == 200
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(SIZED + b"x" * 1000)).status == 200
     assert mock.last.captured_body == b"x" * 1000

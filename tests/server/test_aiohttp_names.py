@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from aiointercept_server._application import _adopt
+from aiointercept_server._application import _aiointercept_request
 from aiointercept_server._protocol import Server
 
 
@@ -28,4 +28,4 @@ async def test_without_the_message_the_error_names_it():
     request = make_mocked_request("GET", "/")
     del request._message
     with pytest.raises(RuntimeError, match=r"^application\(\) cannot be used with aiohttp .*lacks Request._message"):
-        _adopt(request)
+        _aiointercept_request(request)

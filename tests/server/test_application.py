@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from mock_server import Wire, connect, eventually
+from mock_server import ClientConnection, connect, eventually
 
 from aiointercept_core import CallbackResult, Registry
 from aiointercept_server import AiointerceptRequest, application
@@ -65,10 +65,12 @@ async def test_under_a_test_client_of_aiohttp(registry: Registry):
 
 async def test_the_requests_are_as_sent_and_can_be_read_afterwards(registry: Registry):
     fields = [("hOST", "api.example"), ("X-a", "1"), ("x-A", "2"), ("CONTENT-length", "3")]
-    async with Mounted(registry) as mounted, connect(mounted.port) as wire:
+    async with Mounted(registry) as mounted, connect(mounted.port) as connection:
         registry.post("http://api.example/")
-        await wire.send(b"POST / HTTP/1.1\r\n" + b"".join(f"{n}: {v}\r\n".encode() for n, v in fields) + b"\r\na=1")
-        assert (await wire.response()).status == 200
+        await connection.send(
+            b"POST / HTTP/1.1\r\n" + b"".join(f"{n}: {v}\r\n".encode() for n, v in fields) + b"\r\na=1"
+        )
+        assert (await connection.response()).status == 200
     request = registry.last_request
     assert type(request) is AiointerceptRequest
     assert list(request.headers.items()) == fields
@@ -86,10 +88,10 @@ async def test_a_compressed_upload_is_decoded(registry: Registry):
 
 
 async def test_the_url_of_a_request_without_a_host_header(registry: Registry):
-    async with Mounted(registry) as mounted, connect(mounted.port) as wire:
+    async with Mounted(registry) as mounted, connect(mounted.port) as connection:
         registry.get(f"{mounted.url}/", body="found")
-        await wire.send(b"GET / HTTP/1.0\r\n\r\n")
-        assert (await wire.rest()).endswith(b"found")
+        await connection.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert (await connection.rest()).endswith(b"found")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "PURGE"])
@@ -103,30 +105,30 @@ async def test_every_method_and_path(registry: Registry, method: str):
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 async def test_expect_continue(registry: Registry, version: str):
-    async with Mounted(registry) as mounted, connect(mounted.port) as wire:
+    async with Mounted(registry) as mounted, connect(mounted.port) as connection:
         registry.post("http://api.example/")
         head = f"POST / HTTP/{version}\r\nHost: api.example\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
-        await wire.send(head.encode())
+        await connection.send(head.encode())
         if version == "1.1":
-            assert (await wire.response(bodiless=True)).status == 100
-        await wire.send(b"body")
-        assert (await wire.response()).status == 200
+            assert (await connection.response(bodiless=True)).status == 100
+        await connection.send(b"body")
+        assert (await connection.response()).status == 200
     assert registry.last_request.captured_body == b"body"
 
 
 async def test_no_body_for_head_and_204(registry: Registry):
-    async with Mounted(registry) as mounted, connect(mounted.port) as wire:
+    async with Mounted(registry) as mounted, connect(mounted.port) as connection:
         registry.head("http://api.example/", headers={"Content-Length": "77"}, repeat=True)
         registry.get("http://api.example/", status=204, body="body", repeat=True)
         for method in ("HEAD", "GET", "HEAD"):
             request = f"{method} / HTTP/1.1\r\nHost: api.example\r\n\r\n"
-            response = await wire.exchange(request.encode(), bodiless=True)
+            response = await connection.exchange(request.encode(), bodiless=True)
             assert response.values("Content-Length") == (["77"] if method == "HEAD" else [])
 
 
-async def stream(wire: Wire) -> None:
-    await wire.send(b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n")
-    await wire.reader.readuntil(b"chunk")
+async def stream(connection: ClientConnection) -> None:
+    await connection.send(b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n")
+    await connection.reader.readuntil(b"chunk")
 
 
 async def test_a_stream_and_a_client_that_leaves_it(registry: Registry, caplog: pytest.LogCaptureFixture):
@@ -142,8 +144,8 @@ async def test_a_stream_and_a_client_that_leaves_it(registry: Registry, caplog: 
 
     registry.get("http://api.example/", body=chunks)
     async with Mounted(registry) as mounted:
-        async with connect(mounted.port) as wire:
-            await stream(wire)
+        async with connect(mounted.port) as connection:
+            await stream(connection)
         await asyncio.wait_for(closed.wait(), 5)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
@@ -161,8 +163,8 @@ async def test_a_stream_that_waits_while_its_client_leaves(registry: Registry):
 
     registry.get("http://api.example/", body=chunks)
     async with Mounted(registry, handler_cancellation=True) as mounted:
-        async with connect(mounted.port) as wire:
-            await stream(wire)
+        async with connect(mounted.port) as connection:
+            await stream(connection)
         await asyncio.wait_for(closed.wait(), 5)
 
 
@@ -197,12 +199,12 @@ async def test_errors_are_answered_and_logged(registry: Registry, caplog: pytest
 async def test_an_incomplete_upload_is_not_answered(registry: Registry, caplog: pytest.LogCaptureFixture):
     async with Mounted(registry) as mounted:
         registry.post("http://api.example/", repeat=True)
-        async with connect(mounted.port) as wire:
-            await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 100\r\n\r\nhalf")
-            wire.writer.write_eof()
-            assert await wire.rest() == b""
-        async with connect(mounted.port) as wire:
-            assert (await wire.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\n\r\n")).status == 200
+        async with connect(mounted.port) as connection:
+            await connection.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 100\r\n\r\nhalf")
+            connection.writer.write_eof()
+            assert await connection.rest() == b""
+        async with connect(mounted.port) as connection:
+            assert (await connection.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\n\r\n")).status == 200
     assert registry.call_count == 1
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 

@@ -56,14 +56,14 @@ REPLIES = [
 @pytest.mark.parametrize(("reply", "end"), REPLIES, ids=[type(reply).__name__ for reply, _ in REPLIES])
 async def test_a_delayed_reply(mock: Mock, reply: Reply, end: bytes | None):
     register(mock.registry, reply._replace(delay=0.1))
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         before = time.perf_counter()
-        await wire.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await connection.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         if end is None:
             with pytest.raises(ConnectionResetError):
-                await wire.rest()
+                await connection.rest()
         else:
-            assert (await wire.rest()).endswith(end)
+            assert (await connection.rest()).endswith(end)
         assert time.perf_counter() - before >= 0.1
 
 
@@ -73,13 +73,13 @@ async def test_neither_other_requests_nor_closing_wait_for_a_delay(
 ):
     register(mock.registry, reply._replace(delay=3600))
     mock.registry.get(f"{HERE}next", body="next")
-    async with connect(mock.port) as wire, connect(mock.port) as other:
-        await wire.send(GET)
+    async with connect(mock.port) as connection, connect(mock.port) as other:
+        await connection.send(GET)
         await eventually(lambda: mock.registry.call_count)
         assert (await other.exchange(NEXT)).body == b"next"
         mock.listener.close().result(5)
         with contextlib.suppress(ConnectionResetError):
-            assert await wire.rest() == b""
+            assert await connection.rest() == b""
     assert not caplog.records
 
 
@@ -104,8 +104,8 @@ async def test_a_client_of_a_mounted_application_that_leaves_during_a_delay(capl
         port = runner.addresses[0][1]
         for reply, _ in REPLIES:
             register(registry, reply._replace(delay=0.05))
-            async with connect(port) as wire:
-                await wire.send(GET)
+            async with connect(port) as connection:
+                await connection.send(GET)
                 request = await eventually(lambda: registry.last_request)
             await eventually(request.task.done)
             registry.clear()

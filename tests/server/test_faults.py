@@ -116,7 +116,7 @@ async def test_a_reply_that_never_comes(mock: Mock, method: str, warm: bool):
             await call
 
 
-# What is on the wire.
+# What is sent.
 
 
 @pytest.mark.parametrize("fault", ENDED, ids=str)
@@ -142,9 +142,9 @@ async def test_an_encoding_is_always_corrupt(mock: Mock, body: bytes | None):
 
 async def test_a_corrupt_encoding_leaves_the_connection_open(mock: Mock):
     register(mock.registry, "http://api.example/", FaultReply(Fault.CORRUPT_ENCODING, RESPONSE), repeat=None)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            assert (await wire.exchange(GET)).body == RESPONSE.body
+            assert (await connection.exchange(GET)).body == RESPONSE.body
 
 
 async def test_what_is_sent_before_an_orderly_end(mock: Mock):
@@ -154,13 +154,13 @@ async def test_what_is_sent_before_an_orderly_end(mock: Mock):
         (Fault.MALFORMED, b"this is not an HTTP status line\r\n\r\n"),
     ):
         register(mock.registry, "http://api.example/", FaultReply(fault, RESPONSE))
-        async with connect(mock.port) as wire:
-            await wire.send(GET)
-            assert await wire.rest() == sent
+        async with connect(mock.port) as connection:
+            await connection.send(GET)
+            assert await connection.rest() == sent
     register(mock.registry, "http://api.example/", FaultReply(Fault.TRUNCATED, RESPONSE))
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
-        head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
+        head, _, body = (await connection.rest()).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 203 Non-Authoritative Information\r\n")
     assert b"\r\nContent-Length: 15" in head
     assert body == b'{"name"'
@@ -171,11 +171,11 @@ async def test_what_is_sent_before_an_orderly_end(mock: Mock):
 async def test_a_reply_that_has_no_body_gets_none(mock: Mock, fault: Fault, method: str, status: int):
     url = "http://api.example/"
     register(mock.registry, url, FaultReply(fault, RESPONSE._replace(status=status)), method)
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(GET.replace(b"GET", method.encode()), bodiless=True)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(GET.replace(b"GET", method.encode()), bodiless=True)
         assert response.status == status
         if fault is Fault.TRUNCATED:
-            assert await wire.rest() == b""
+            assert await connection.rest() == b""
 
 
 def read_late(port: int, release: threading.Event) -> tuple[bytes, int | None]:
@@ -194,7 +194,7 @@ def read_late(port: int, release: threading.Event) -> tuple[bytes, int | None]:
             received += data
 
 
-async def test_a_reset_does_not_overtake_what_a_busy_client_has_not_read(mock: Mock):
+async def test_a_reset_does_not_discard_what_a_busy_client_has_not_read(mock: Mock):
     register(mock.registry, "http://api.example/", FaultReply(Fault.RESET_IN_BODY, RESPONSE))
     release = threading.Event()
     reading = asyncio.create_task(asyncio.to_thread(read_late, mock.port, release))
@@ -219,12 +219,12 @@ async def test_a_reset_waits_for_a_limited_time(
             await response.read()
 
 
-async def test_a_client_that_does_not_read_holds_up_no_closing(mock: Mock):
+async def test_a_client_that_does_not_read_does_not_delay_closing(mock: Mock):
     reply = FaultReply(Fault.RESET_IN_BODY, RESPONSE._replace(body=b"x" * 10**7))
     register(mock.registry, "http://api.example/", reply)
-    async with connect(mock.port) as wire:
-        wire.writer.transport.pause_reading()
-        await wire.send(GET)
+    async with connect(mock.port) as connection:
+        connection.writer.transport.pause_reading()
+        await connection.send(GET)
         await eventually(lambda: mock.registry.last_request)
         mock.listener.close().result(5)
 
@@ -232,8 +232,8 @@ async def test_a_client_that_does_not_read_holds_up_no_closing(mock: Mock):
 async def test_a_head_that_cannot_be_sent_is_reported(mock: Mock, caplog: pytest.LogCaptureFixture):
     response = RESPONSE._replace(headers=CIMultiDictProxy(CIMultiDict({"X": "a\r\nb"})))
     register(mock.registry, "http://api.example/", FaultReply(Fault.TRUNCATED, response))
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(GET)).status == 500
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(GET)).status == 500
     assert "sending the reply to GET http://api.example/ failed" in caplog.text
 
 
@@ -242,23 +242,23 @@ async def test_a_head_that_cannot_be_sent_is_reported(mock: Mock, caplog: pytest
 
 async def test_a_hanging_request_ends_with_its_client(mock: Mock):
     register(mock.registry, "http://api.example/", FaultReply(Fault.HANG))
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
         request = await eventually(lambda: mock.registry.last_request)
         # More requests on the same connection are not read.
-        await wire.send(GET)
+        await connection.send(GET)
     await eventually(lambda: request.transport is None)
     assert mock.registry.call_count == 1
 
 
 async def test_a_hanging_request_ends_with_its_listener(mock: Mock):
     register(mock.registry, "http://api.example/", FaultReply(Fault.HANG))
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
         await eventually(lambda: mock.registry.last_request)
         mock.listener.close().result(5)
         with contextlib.suppress(ConnectionResetError):
-            assert await wire.rest() == b""
+            assert await connection.rest() == b""
 
 
 # aiohttp's own retry.

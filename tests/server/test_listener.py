@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from mock_server import Mock, Wire, connect, eventually
+from mock_server import ClientConnection, Mock, connect, eventually
 from support import fetch
 
 from aiointercept_core import CloseConnection, Reply
@@ -77,8 +77,8 @@ async def test_a_port_for_each_scheme():
         assert ports["http"] == mock.listener.port != ports["https"]
         for scheme, port in ports.items():
             mock.registry.get(f"{scheme}://api.example/", body=scheme)
-            async with connect(port) as wire:
-                assert (await wire.exchange(GET)).body == scheme.encode()
+            async with connect(port) as connection:
+                assert (await connection.exchange(GET)).body == scheme.encode()
             assert str(mock.last.url) == f"{scheme}://api.example/"
             assert (mock.last.scheme, mock.last.secure) == (scheme, scheme == "https")
 
@@ -118,62 +118,62 @@ def test_no_port_is_opened_once_it_is_closed(mock: Mock):
         mock.listener.address("https")
 
 
-async def idle(mock: Mock, wire: Wire) -> None:
-    assert (await wire.exchange(GET)).status == 200
+async def idle(mock: Mock, connection: ClientConnection) -> None:
+    assert (await connection.exchange(GET)).status == 200
 
 
-async def silent(mock: Mock, wire: Wire) -> None:
+async def silent(mock: Mock, connection: ClientConnection) -> None:
     """Send nothing."""
 
 
-async def half_a_head(mock: Mock, wire: Wire) -> None:
-    await wire.send(GET[:20])
+async def half_a_head(mock: Mock, connection: ClientConnection) -> None:
+    await connection.send(GET[:20])
 
 
-async def half_a_body(mock: Mock, wire: Wire) -> None:
-    await wire.send(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: 100\r\n\r\nhalf")
+async def half_a_body(mock: Mock, connection: ClientConnection) -> None:
+    await connection.send(GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: 100\r\n\r\nhalf")
     await eventually(lambda: mock.heads)
 
 
-async def callback_that_hangs(mock: Mock, wire: Wire) -> None:
+async def callback_that_hangs(mock: Mock, connection: ClientConnection) -> None:
     async def hang(url, **_):
         await asyncio.Event().wait()
 
-    await waiting(mock, wire, callback=hang)
+    await waiting(mock, connection, callback=hang)
 
 
-async def callback_that_refuses_to_be_cancelled(mock: Mock, wire: Wire) -> None:
+async def callback_that_refuses_to_be_cancelled(mock: Mock, connection: ClientConnection) -> None:
     async def refuse(url, **_):
         for _ in range(3):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.2)
 
-    await waiting(mock, wire, callback=refuse)
+    await waiting(mock, connection, callback=refuse)
 
 
-async def stream_that_hangs(mock: Mock, wire: Wire) -> None:
+async def stream_that_hangs(mock: Mock, connection: ClientConnection) -> None:
     async def chunks():
         yield b"one"
         await asyncio.Event().wait()
 
-    await waiting(mock, wire, body=chunks)
-    await wire.reader.readuntil(b"one\r\n")
+    await waiting(mock, connection, body=chunks)
+    await connection.reader.readuntil(b"one\r\n")
 
 
-async def stream_without_an_end(mock: Mock, wire: Wire) -> None:
+async def stream_without_an_end(mock: Mock, connection: ClientConnection) -> None:
     async def chunks():
         while True:
             yield bytes(2**16)
 
-    await waiting(mock, wire, body=chunks)
+    await waiting(mock, connection, body=chunks)
 
 
-async def unread_reply(mock: Mock, wire: Wire) -> None:
-    wire.writer.transport.pause_reading()
-    await waiting(mock, wire, body=bytes(2**24))
+async def unread_reply(mock: Mock, connection: ClientConnection) -> None:
+    connection.writer.transport.pause_reading()
+    await waiting(mock, connection, body=bytes(2**24))
 
 
-async def broken_unread_stream(mock: Mock, wire: Wire) -> None:
+async def broken_unread_stream(mock: Mock, connection: ClientConnection) -> None:
     """aiohttp has dropped the connection then, while there is still something to send."""
     broken = threading.Event()
 
@@ -185,25 +185,25 @@ async def broken_unread_stream(mock: Mock, wire: Wire) -> None:
         finally:
             broken.set()
 
-    wire.writer.transport.pause_reading()
-    await waiting(mock, wire, body=chunks)
+    connection.writer.transport.pause_reading()
+    await waiting(mock, connection, body=chunks)
     await eventually(broken.is_set)
 
 
-async def last_unread_reply(mock: Mock, wire: Wire) -> None:
+async def last_unread_reply(mock: Mock, connection: ClientConnection) -> None:
     """With `Connection: close`, so that aiohttp has dropped the connection."""
-    await waiting(mock, wire, body=bytes(2**20), headers={"Connection": "close"})
-    await wire.reader.readuntil(b"\r\n\r\n")
+    await waiting(mock, connection, body=bytes(2**20), headers={"Connection": "close"})
+    await connection.reader.readuntil(b"\r\n\r\n")
 
 
-async def pipeline(mock: Mock, wire: Wire) -> None:
-    await callback_that_hangs(mock, wire)
-    await wire.send(GET * 100)
+async def pipeline(mock: Mock, connection: ClientConnection) -> None:
+    await callback_that_hangs(mock, connection)
+    await connection.send(GET * 100)
 
 
-async def waiting(mock: Mock, wire: Wire, **reply) -> None:
+async def waiting(mock: Mock, connection: ClientConnection, **reply) -> None:
     mock.registry.get("http://waiting.example/", **reply)
-    await wire.send(GET.replace(b"api", b"waiting"))
+    await connection.send(GET.replace(b"api", b"waiting"))
     await eventually(lambda: mock.registry.call_count)
 
 
@@ -233,19 +233,19 @@ async def test_closing_is_quick(situation, connections: int):
         mock = Mock()
         mock.registry.get(URL, repeat=True)
         async with contextlib.AsyncExitStack() as stack:
-            wires = [await stack.enter_async_context(connect(mock.port)) for _ in range(connections)]
-            for wire in wires:
-                await situation(mock, wire)
+            opened = [await stack.enter_async_context(connect(mock.port)) for _ in range(connections)]
+            for connection in opened:
+                await situation(mock, connection)
             before = time.perf_counter()
             await asyncio.wrap_future(mock.listener.close())
             after = time.perf_counter()
             assert is_refused("127.0.0.1", mock.port)
             # Only the clients' ends are still open.
             await eventually(lambda: open_sockets(mock.port) == 0)
-            for wire in wires:
+            for connection in opened:
                 with contextlib.suppress(ConnectionError, RuntimeError):
-                    wire.writer.transport.resume_reading()
-                    await wire.rest()
+                    connection.writer.transport.resume_reading()
+                    await connection.rest()
         await eventually(lambda: server_tasks() == 0)
         return after - before
 
@@ -306,8 +306,8 @@ def test_cancelling_the_wait_does_not_cancel_the_closing(mock: Mock):
 def test_nothing_is_left_after_many():
     async def use(mock: Mock) -> None:
         mock.registry.get(URL)
-        async with connect(mock.port) as wire:
-            await wire.exchange(GET)
+        async with connect(mock.port) as connection:
+            await connection.exchange(GET)
 
     def cycle(count: int) -> tuple[int, int, int]:
         for _ in range(count):
@@ -360,8 +360,8 @@ async def test_connections_do_not_keep_the_context_of_the_listener():
     with contextlib.closing(Mock()) as mock:
         mock.answer = answer
         mock.registry.get(URL)
-        async with connect(mock.port) as wire:
-            await wire.exchange(GET)
+        async with connect(mock.port) as connection:
+            await connection.exchange(GET)
     assert seen == ["nothing"]
 
 
@@ -381,8 +381,8 @@ async def test_a_request_whose_client_has_left_ends_before_the_listener_is_close
             ended.append(request)
 
     mock.answer = answer
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
         assert await asyncio.to_thread(asked.wait, 5)
     assert await asyncio.to_thread(leaving.wait, 5)
     mock.close()
@@ -398,9 +398,9 @@ def test_a_closed_listener_keeps_no_reference_to_its_answer_function():
             return CloseConnection()
 
     async def ask() -> None:
-        async with connect(listener.port) as wire:
-            await wire.send(GET.replace(b"\r\n\r\n", b"\r\nUser-Agent: aiohttp/3\r\n\r\n"))
-            assert await wire.rest() == b""
+        async with connect(listener.port) as connection:
+            await connection.send(GET.replace(b"\r\n\r\n", b"\r\nUser-Agent: aiohttp/3\r\n\r\n"))
+            assert await connection.rest() == b""
 
     requests: list[AiointerceptRequest] = []
     registry = Registry()

@@ -29,9 +29,9 @@ def served(mock: Mock, caplog: pytest.LogCaptureFixture) -> Mock:
 
 
 async def serves(mock: Mock) -> None:
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            assert (await wire.exchange(GOOD)).body == b"good"
+            assert (await connection.exchange(GOOD)).body == b"good"
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,21 @@ async def serves(mock: Mock) -> None:
 )
 async def test_it_is_refused_at_once(served: Mock, data: bytes):
     """Without waiting for the client to leave."""
-    async with connect(served.port) as wire:
-        await wire.send(data)
-        answer = await wire.rest()
+    async with connect(served.port) as connection:
+        await connection.send(data)
+        answer = await connection.rest()
         assert answer == b"" or answer.split()[1].startswith(b"4")
+        # As in all replies of a mock, there is no header of aiohttp's own.
+        assert b"\r\nServer:" not in answer
     assert served.registry.call_count == 0
     await serves(served)
 
 
 async def test_invalid_bytes_after_a_request_do_not_lose_its_reply(served: Mock):
-    async with connect(served.port) as wire:
-        assert (await wire.exchange(GOOD)).body == b"good"
-        await wire.send(b"\x00garbage\r\n\r\n")
-        answer = await wire.rest()
+    async with connect(served.port) as connection:
+        assert (await connection.exchange(GOOD)).body == b"good"
+        await connection.send(b"\x00garbage\r\n\r\n")
+        answer = await connection.rest()
         assert answer == b"" or answer.split()[1] == b"400"
 
 
@@ -94,10 +96,10 @@ async def test_invalid_bytes_after_a_request_do_not_lose_its_reply(served: Mock)
     ],
 )
 async def test_an_early_end_closes(served: Mock, data: bytes):
-    async with connect(served.port) as wire:
-        await wire.send(data)
-        wire.writer.write_eof()
-        answer = await wire.rest()
+    async with connect(served.port) as connection:
+        await connection.send(data)
+        connection.writer.write_eof()
+        answer = await connection.rest()
         assert answer == b"" or answer.split()[1].startswith(b"4")
     assert served.registry.call_count == 0
     await serves(served)
@@ -174,17 +176,17 @@ def mutation(chance: random.Random) -> bytes:
 
 
 async def throw(mock: Mock, data: bytes, ending: str) -> None:
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         try:
-            await wire.send(data)
+            await connection.send(data)
             if ending == "reset":
                 linger = struct.pack("ii", 1, 0)
-                wire.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 return
             if ending == "leave":
                 return
-            wire.writer.write_eof()
-            answer = await wire.rest()
+            connection.writer.write_eof()
+            answer = await connection.rest()
         except ConnectionError:
             return
         assert set(re.findall(rb"(?m)^HTTP/1\.[01] (\d+) ", answer)) <= {b"100", b"200", b"400"}, (data, answer)
@@ -213,9 +215,9 @@ async def test_a_client_of_one_mock_is_not_seen_by_another(mock: Mock):
     other = Mock()
     try:
         for one, name in ((mock, b"one"), (other, b"other")):
-            async with connect(one.port) as wire:
-                await wire.send(b"GET /%s HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n" % name)
-                assert await wire.rest() == b""
+            async with connect(one.port) as connection:
+                await connection.send(b"GET /%s HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n" % name)
+                assert await connection.rest() == b""
         assert [request.path for request in mock.received] == ["/one"]
         assert [request.path for request in other.received] == ["/other"]
     finally:

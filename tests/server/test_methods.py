@@ -27,18 +27,18 @@ async def test_a_method_is_served_and_recorded(mock: Mock, method: str):
 
 async def test_in_any_order_on_one_connection(mock: Mock):
     order = ["GET", "BREW", "GET", "HEAD", "POST", "X-Y", "X-Y", "HEAD", "PURGE", "BREW", "HEAD"]
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for method in order:
             mock.registry.add("http://api.example/", method)
             request = f"{method} / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 4\r\n\r\ndata"
-            assert (await wire.exchange(request.encode(), bodiless=method == "HEAD")).status == 200
+            assert (await connection.exchange(request.encode(), bodiless=method == "HEAD")).status == 200
     assert [(request.method, request.captured_body) for request in mock.received] == [(m, b"data") for m in order]
 
 
 async def test_the_headers_are_as_sent(mock: Mock):
     mock.registry.add("http://api.example/", "BREW")
-    async with connect(mock.port) as wire:
-        await wire.exchange(b"BREW / HTTP/1.1\r\nhOST: api.example\r\nX-a: 1\r\nx-A: 2\r\n\r\n")
+    async with connect(mock.port) as connection:
+        await connection.exchange(b"BREW / HTTP/1.1\r\nhOST: api.example\r\nX-a: 1\r\nx-A: 2\r\n\r\n")
     assert list(mock.last.headers.items()) == [("hOST", "api.example"), ("X-a", "1"), ("x-A", "2")]
 
 
@@ -76,13 +76,13 @@ async def test_an_unmatched_method_is_recorded_and_its_connection_closed(mock: M
 async def test_a_body_that_looks_like_a_request_is_a_body(mock: Mock):
     mock.registry.post("http://api.example/", repeat=True)
     body = b"BREW /pot HTTP/1.1\r\nHost: api.example\r\n\r\n"
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: %d\r\n\r\n" % len(body))
+            await connection.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: %d\r\n\r\n" % len(body))
             # The head has arrived before the body, which is then a segment of its own.
             await eventually(lambda: len(mock.heads) > len(mock.received))
-            await wire.send(body)
-            assert (await wire.response()).status == 200
+            await connection.send(body)
+            assert (await connection.response()).status == 200
     assert [(request.method, request.captured_body) for request in mock.received] == [("POST", body)] * 2
 
 
@@ -99,20 +99,20 @@ async def test_a_body_that_looks_like_a_request_is_a_body_of_a_request_that_wait
         return await match(request)
 
     mock.answer = answer
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         one, two = (
             b"POST %s HTTP/1.1\r\nHost: api.example\r\nContent-Length: %d\r\n\r\n" % (path, len(bodies[path]))
             for path in (b"/one", b"/two")
         )
-        await wire.send(one + two)
+        await connection.send(one + two)
         await eventually(lambda: mock.heads)
-        await wire.send(bodies[b"/two"])
+        await connection.send(bodies[b"/two"])
         # Until it has arrived in a segment of its own.
         await asyncio.sleep(0.05)
-        await wire.send(b"X-Y /three HTTP/1.1\r\nHost: api.example\r\nContent-Length: 3\r\n\r\nend")
+        await connection.send(b"X-Y /three HTTP/1.1\r\nHost: api.example\r\nContent-Length: 3\r\n\r\nend")
         await asyncio.sleep(0.05)
         go_on.set()
-        assert [(await wire.response()).status for _ in bodies] == [200, 200, 200]
+        assert [(await connection.response()).status for _ in bodies] == [200, 200, 200]
     assert [request.captured_body or b"" for request in mock.received] == list(bodies.values())
     assert [request.method for request in mock.received] == ["POST", "POST", "X-Y"]
 
@@ -170,27 +170,27 @@ async def test_a_chunk_that_fills_the_buffer_does_not_stop_the_rest(method: byte
 
 async def test_in_pieces_the_first_of_which_shows_it(mock: Mock):
     mock.registry.add("http://api.example/", "BREW", repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for piece in (b"BREW / HT", b"TP/1.1\r\nHost: api", b".example\r\n", b"\r\n"):
-            await wire.send(piece)
+            await connection.send(piece)
             await asyncio.sleep(0.01)
-        assert (await wire.response()).status == 200
+        assert (await connection.response()).status == 200
 
 
 async def test_a_method_in_two_pieces_is_refused_and_not_misread(mock: Mock):
     mock.registry.add("http://api.example/", "BREW", repeat=True)
-    async with connect(mock.port) as wire:
-        await wire.send(b"B")
+    async with connect(mock.port) as connection:
+        await connection.send(b"B")
         await asyncio.sleep(0.01)
-        await wire.send(b"REW / HTTP/1.1\r\nHost: api.example\r\n\r\n")
-        assert (await wire.response()).status in (200, 400)
+        await connection.send(b"REW / HTTP/1.1\r\nHost: api.example\r\n\r\n")
+        assert (await connection.response()).status in (200, 400)
     assert {request.method for request in mock.received} <= {"BREW"}
 
 
 async def test_connect_has_no_body(mock: Mock):
     """The bytes after it would be those of a tunnel, which has no known end."""
     mock.registry.add("http://api.example:443/", "CONNECT", status=405)
-    async with connect(mock.port) as wire:
-        await wire.send(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n")
-        assert (await wire.response()).status == 405
+    async with connect(mock.port) as connection:
+        await connection.send(b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n")
+        assert (await connection.response()).status == 405
     assert mock.last.captured_body is None

@@ -91,8 +91,8 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 async def serves(mock, body):
     mock.registry.get("http://api.example/", body=body)
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")).body == body
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(b"GET / HTTP/1.1\\r\\nHost: api.example\\r\\n\\r\\n")).body == body
 
 def use(body):
     mock = Mock()

@@ -34,10 +34,10 @@ def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fa
 
 def ask(mock: Mock) -> bytes:
     """Ask without a loop of the test's own, which would need a clock."""
-    with socket.create_connection(("127.0.0.1", mock.port)) as wire:
-        wire.sendall(GET)
+    with socket.create_connection(("127.0.0.1", mock.port)) as connection:
+        connection.sendall(GET)
         answer = b""
-        while data := wire.recv(2**16):
+        while data := connection.recv(2**16):
             answer += data
     return answer
 
@@ -78,8 +78,8 @@ def test_a_hanging_callback_does_not_delay_the_end(clock: Fake):
 
     mock = Mock()
     mock.registry.get(URL, callback=hang)
-    with socket.create_connection(("127.0.0.1", mock.port)) as wire:
-        wire.sendall(GET)
+    with socket.create_connection(("127.0.0.1", mock.port)) as connection:
+        connection.sendall(GET)
         while not mock.registry.call_count:
             pass
         mock.listener.close().result()

@@ -37,14 +37,14 @@ URL = "http://api.example/"
 async def test_no_body_and_the_headers_as_given(mock: Mock, method: str, status: int, headers: dict[str, str]):
     mock.registry.add(URL, method, status=status, headers=headers, repeat=True)
     mock.registry.get(URL + "next", body="next", repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            response = await wire.exchange(GET.replace(b"GET", method.encode()), bodiless=True)
+            response = await connection.exchange(GET.replace(b"GET", method.encode()), bodiless=True)
             assert response.status == status
             names = ("Content-Length", "Transfer-Encoding", "Content-Encoding", "ETag")
             assert {name: value for name, value in response.headers if name in names} == headers
             # A byte of a body would be the beginning of the next response.
-            following = await wire.exchange(GET.replace(b"/ ", b"/next "))
+            following = await connection.exchange(GET.replace(b"/ ", b"/next "))
             assert (following.status, following.body) == (200, b"next")
 
 
@@ -55,9 +55,9 @@ async def test_a_registered_body_is_not_sent(mock: Mock, method: str, status: in
         yield b"body"
 
     mock.registry.add(URL, method, status=status, body=b"body" if body == "known" else chunks, repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(3):
-            response = await wire.exchange(GET.replace(b"GET", method.encode()), bodiless=True)
+            response = await connection.exchange(GET.replace(b"GET", method.encode()), bodiless=True)
             assert response.status == status
             expected = ["4"] if (method, body) == ("HEAD", "known") else []
             assert response.values("Content-Length") == expected
@@ -66,9 +66,9 @@ async def test_a_registered_body_is_not_sent(mock: Mock, method: str, status: in
 @pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}, {"Content-Length": "4"}])
 async def test_a_known_body_with_copied_framing_headers(mock: Mock, headers: dict[str, str]):
     mock.registry.get(URL, body=b"body", headers=headers, repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(3):
-            response = await wire.exchange(GET)
+            response = await connection.exchange(GET)
             assert response.body == b"body"
             assert len(response.values("Content-Length")) + len(response.values("Transfer-Encoding")) == 1
 
@@ -81,9 +81,9 @@ async def test_a_streamed_body_with_copied_framing_headers(mock: Mock, headers: 
         yield b"dy"
 
     mock.registry.get(URL, body=chunks, headers=headers, repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(3):
-            assert (await wire.exchange(GET)).body == b"body"
+            assert (await connection.exchange(GET)).body == b"body"
 
 
 async def test_an_answer_with_contradicting_framing_headers(mock: Mock):
@@ -95,9 +95,9 @@ async def test_an_answer_with_contradicting_framing_headers(mock: Mock):
         return Response(200, None, CIMultiDictProxy(headers), b"body")
 
     mock.answer = answer
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            response = await wire.exchange(GET)
+            response = await connection.exchange(GET)
             assert response.body == b"body"
             assert (response.values("Content-Length"), response.values("Transfer-Encoding")) == (["4"], [])
 
@@ -132,15 +132,15 @@ async def test_a_gzip_body_is_sent_as_it_is(mock: Mock):
 async def test_duplicate_headers_arrive_as_several_in_order(mock: Mock):
     headers = CIMultiDict([("Set-Cookie", "a=1"), ("X-A", "1"), ("set-cookie", "b=2; Path=/"), ("X-a", "2")])
     mock.registry.get(URL, headers=headers)
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(GET)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(GET)
     assert response.headers[:4] == list(headers.items())
 
 
 async def test_only_headers_that_http_needs_are_added(mock: Mock):
     mock.registry.get(URL, body="{}", headers={"x-CASE": "1"})
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(GET)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(GET)
     assert [name for name, _ in response.headers] == ["x-CASE", "Content-Type", "Content-Length", "Date"]
     assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", response.values("Date")[0])
 
@@ -148,10 +148,10 @@ async def test_only_headers_that_http_needs_are_added(mock: Mock):
 async def test_the_date_is_that_of_the_reply(mock: Mock):
     mock.registry.get(URL, repeat=True)
     dates = set()
-    async with connect(mock.port) as wire, asyncio.timeout(5):
+    async with connect(mock.port) as connection, asyncio.timeout(5):
         while len(dates) < 2:
             earliest = int(time.time())
-            (date,) = (await wire.exchange(GET)).values("Date")
+            (date,) = (await connection.exchange(GET)).values("Date")
             assert earliest <= parsedate_to_datetime(date).timestamp() <= time.time()
             dates.add(date)
             await asyncio.sleep(0.05)
@@ -159,8 +159,8 @@ async def test_the_date_is_that_of_the_reply(mock: Mock):
 
 async def test_registered_date_and_server_headers_are_sent(mock: Mock):
     mock.registry.get(URL, headers={"Date": "yesterday", "Server": "mine"})
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(GET)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(GET)
     assert (response.values("Date"), response.values("Server")) == (["yesterday"], ["mine"])
 
 
@@ -179,8 +179,8 @@ async def test_registered_date_and_server_headers_are_sent(mock: Mock):
 )
 async def test_status_and_reason(mock: Mock, status: int, reason: str | None, line: str):
     mock.registry.get(URL, status=status, reason=reason)
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(GET)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(GET)
     received = response.status_line.encode("latin-1").decode()
     # The phrases of the standard library differ in case between its versions.
     assert received.lower() == f"HTTP/1.1 {line}".lower()
@@ -190,9 +190,9 @@ async def test_every_status(mock: Mock):
     statuses = range(200, 1000)
     for status in statuses:
         mock.registry.get(URL, status=status, body="body")
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for status in statuses:
-            assert (await wire.exchange(GET, bodiless=status in (204, 304))).status == status
+            assert (await connection.exchange(GET, bodiless=status in (204, 304))).status == status
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 1_000_000])
@@ -201,9 +201,9 @@ async def test_bodies_of_any_size(mock: Mock, size: int, version: bytes):
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     mock.registry.get(URL, body=body, repeat=True)
     request = GET.replace(b"1.1", version).replace(b"Host", b"Connection: keep-alive\r\nHost")
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            received = (await wire.exchange(request)).body
+            received = (await connection.exchange(request)).body
             assert len(received) == size
             assert received == body
 
@@ -231,13 +231,13 @@ async def test_whether_the_connection_stays(mock: Mock, version, asked, register
     bodies = {"known": b"body", "empty": b"", "streamed": chunks}
     headers = {} if registered is None else {"Connection": registered}
     mock.registry.get(URL, body=bodies[body], headers=headers, repeat=True)
-    connection = "" if asked is None else f"Connection: {asked}\r\n"
-    request = f"GET / HTTP/{version}\r\nHost: api.example\r\n{connection}\r\n".encode()
+    header = "" if asked is None else f"Connection: {asked}\r\n"
+    request = f"GET / HTTP/{version}\r\nHost: api.example\r\n{header}\r\n".encode()
     if version == "1.0" and body == "streamed":
         # Only the end of the connection can tell where such a body ends.
         stays = False
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(request)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(request)
         assert response.status_line == f"HTTP/{version} 200 OK"
         sent = response.values("Connection")
         if registered is not None:
@@ -247,9 +247,9 @@ async def test_whether_the_connection_stays(mock: Mock, version, asked, register
         else:
             assert sent == ["close"]
         if stays:
-            assert (await wire.exchange(request)).status == 200
+            assert (await connection.exchange(request)).status == 200
         else:
-            rest = await wire.rest()
+            rest = await connection.rest()
             assert response.body + rest == (b"" if body == "empty" else b"body")
 
 
@@ -258,9 +258,9 @@ async def test_a_callback_that_fails_is_a_500_with_its_traceback(mock: Mock):
         raise LookupError("grün \udcff")
 
     mock.registry.get(URL, callback=fail, repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            response = await wire.exchange(GET)
+            response = await connection.exchange(GET)
             assert response.status == 500
             assert response.values("Content-Type") == ["text/plain; charset=utf-8"]
             text = response.body.decode()
@@ -276,20 +276,20 @@ async def test_the_server_survives_any_exception_of_a_callback(mock: Mock, error
 
     mock.registry.get(URL, callback=fail)
     mock.registry.get(URL, callback=lambda url, **_: CallbackResult(body="served"))
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(GET)).status == 500
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(GET)).body == b"served"
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(GET)).status == 500
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(GET)).body == b"served"
 
 
 async def test_a_websocket_handshake_gets_the_registered_reply(mock: Mock):
     """It is a request like any other unless the reply is an `Upgrade`; the connection goes on with HTTP."""
     mock.registry.get(URL, status=403, repeat=True)
     handshake = GET.replace(b"Host", b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nHost")
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            assert (await wire.exchange(handshake)).status == 403
-            assert (await wire.exchange(GET)).status == 403
+            assert (await connection.exchange(handshake)).status == 403
+            assert (await connection.exchange(GET)).status == 403
 
 
 @pytest.mark.long

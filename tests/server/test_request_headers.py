@@ -24,8 +24,8 @@ def head(*fields: tuple[str, str], request_line: str = "GET / HTTP/1.1") -> byte
 
 async def test_order_case_and_duplicates(mock: Mock):
     mock.registry.get("http://api.example/", repeat=True)
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(head(*HEADERS))).status == 200
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(head(*HEADERS))).status == 200
     assert list(mock.last.headers.items()) == HEADERS
     assert mock.last.raw_headers == tuple((name.encode(), value.encode()) for name, value in HEADERS)
 
@@ -33,9 +33,9 @@ async def test_order_case_and_duplicates(mock: Mock):
 async def test_also_on_a_kept_alive_connection_and_after_a_body(mock: Mock):
     mock.registry.post("http://api.example/", repeat=True)
     fields = [("Host", "api.example"), ("content-length", "2"), ("b", "1"), ("A", "2")]
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(3):
-            assert (await wire.exchange(head(*fields, request_line="POST / HTTP/1.1") + b"{}")).status == 200
+            assert (await connection.exchange(head(*fields, request_line="POST / HTTP/1.1") + b"{}")).status == 200
             assert list(mock.last.headers.items()) == fields
 
 
@@ -56,8 +56,8 @@ async def test_a_long_header(mock: Mock, size: int):
 async def test_many_headers(mock: Mock):
     fields = [("Host", "api.example"), *((f"X-{number}", "x" * 60) for number in range(2000))]
     mock.registry.get("http://api.example/")
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(head(*fields))).status == 200
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(head(*fields))).status == 200
     assert list(mock.last.headers.items()) == fields
 
 

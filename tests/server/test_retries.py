@@ -21,6 +21,12 @@ LIKE_AIOHTTP = b"GET / HTTP/1.1\r\nHost: api.example\r\nUser-Agent: Python/3.11 
 URL = "http://api.example/"
 
 
+@pytest.fixture(autouse=True)
+def _long_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, a retry comes early enough."""
+    monkeypatch.setattr(_retries, "_RETRY_WINDOW", 60.0)
+
+
 async def fails(session: aiohttp.ClientSession, method: str, url: str, **options) -> None:
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await session.request(method, url, **options)
@@ -131,11 +137,11 @@ async def test_a_chunked_upload_is_never_a_retry(mock: Mock):
     mock.registry.put(URL, status=201)
     request = LIKE_AIOHTTP.replace(b"GET", b"PUT").replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(2):
-        async with connect(mock.port) as wire:
-            await wire.send(request + b"0\r\n\r\n")
-            assert await wire.rest() == b""
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(request + b"0\r\n\r\n")).status == 201
+        async with connect(mock.port) as connection:
+            await connection.send(request + b"0\r\n\r\n")
+            assert await connection.rest() == b""
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(request + b"0\r\n\r\n")).status == 201
 
 
 async def other_client(client: str, url: str) -> int | None:
@@ -193,23 +199,23 @@ async def test_which_clients_are_taken_for_aiohttp(mock: Mock, fields: bytes, lo
     mock.registry.get(URL, exception=True)
     mock.registry.get(URL, status=201)
     request = b"GET / HTTP/1.1\r\nHost: api.example\r\n" + fields + b"\r\n"
-    async with connect(mock.port) as wire:
-        await wire.send(request)
-        assert await wire.rest() == b""
-    async with connect(mock.port) as wire:
-        await wire.send(request)
+    async with connect(mock.port) as connection:
+        await connection.send(request)
+        assert await connection.rest() == b""
+    async with connect(mock.port) as connection:
+        await connection.send(request)
         if looks_like_aiohttp:
-            assert await wire.rest() == b""
+            assert await connection.rest() == b""
             assert mock.registry.call_count == 1
         else:
-            assert (await wire.response()).status == 201
+            assert (await connection.response()).status == 201
 
 
 async def test_one_retry_for_each_close(mock: Mock):
     for _ in range(6):
-        async with connect(mock.port) as wire:
-            await wire.send(LIKE_AIOHTTP)
-            assert await wire.rest() == b""
+        async with connect(mock.port) as connection:
+            await connection.send(LIKE_AIOHTTP)
+            assert await connection.rest() == b""
     assert mock.registry.call_count == 3
 
 
@@ -233,27 +239,27 @@ async def test_a_connection_that_was_open_and_unused_belongs_to_another_call(moc
 async def test_a_close_is_forgotten_after_a_while(mock: Mock, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_retries, "_RETRY_WINDOW", 0.05)
     for count in (1, 2):
-        async with connect(mock.port) as wire:
-            await wire.send(LIKE_AIOHTTP)
-            assert await wire.rest() == b""
+        async with connect(mock.port) as connection:
+            await connection.send(LIKE_AIOHTTP)
+            assert await connection.rest() == b""
         assert mock.registry.call_count == count
         await asyncio.sleep(0.2)
 
 
 async def test_the_same_target_at_another_host_is_another_request(mock: Mock):
     for number in range(3):
-        async with connect(mock.port) as wire:
-            await wire.send(LIKE_AIOHTTP.replace(b"api", b"api%d" % number))
-            assert await wire.rest() == b""
+        async with connect(mock.port) as connection:
+            await connection.send(LIKE_AIOHTTP.replace(b"api", b"api%d" % number))
+            assert await connection.rest() == b""
     assert mock.registry.call_count == 3
 
 
 async def test_the_same_target_on_another_port_is_another_request():
     with contextlib.closing(Mock(https=True)) as mock:
         for scheme in ("http", "https"):
-            async with connect(mock.listener.address(scheme)[1]) as wire:
-                await wire.send(LIKE_AIOHTTP)
-                assert await wire.rest() == b""
+            async with connect(mock.listener.address(scheme)[1]) as connection:
+                await connection.send(LIKE_AIOHTTP)
+                assert await connection.rest() == b""
         assert [request.scheme for request in mock.received] == ["http", "https"]
 
 
@@ -275,9 +281,9 @@ async def test_the_body_of_a_retry_is_received():
     listener = Listener(answer_any)
     try:
         for _ in range(2):
-            async with connect(listener.port) as wire:
-                await wire.send(LIKE_AIOHTTP.replace(b"GET", b"PUT")[:-2] + b"Content-Length: 4\r\n\r\nbody")
-                assert await wire.rest() == b""
+            async with connect(listener.port) as connection:
+                await connection.send(LIKE_AIOHTTP.replace(b"GET", b"PUT")[:-2] + b"Content-Length: 4\r\n\r\nbody")
+                assert await connection.rest() == b""
     finally:
         listener.close().result(5)
     assert len(requests) == 1
@@ -293,15 +299,15 @@ async def test_nothing_of_the_reply_is_kept_for_a_retry(mock: Mock):
     route = Route("GET", ExactURL(YarlURL(URL)), FaultReply(error := Mine()))
     mock.registry.register(route)
     kept = weakref.ref(error)
-    async with connect(mock.port) as wire:
-        await wire.send(LIKE_AIOHTTP)
-        assert await wire.rest() == b""
+    async with connect(mock.port) as connection:
+        await connection.send(LIKE_AIOHTTP)
+        assert await connection.rest() == b""
     mock.registry.clear()
     del route, error
-    await eventually(lambda: gc.collect() >= 0 and kept() is None, timeout=_retries._RETRY_WINDOW / 2)
-    async with connect(mock.port) as wire:
-        await wire.send(LIKE_AIOHTTP)
-        assert await wire.rest() == b""
+    await eventually(lambda: gc.collect() >= 0 and kept() is None)
+    async with connect(mock.port) as connection:
+        await connection.send(LIKE_AIOHTTP)
+        assert await connection.rest() == b""
     assert mock.registry.call_count == 0
 
 
@@ -318,9 +324,9 @@ async def test_each_wrapper_knows_its_own_closes():
     listener = Listener(answer)
     try:
         for count in (1, 2, 2, 2, 3, 4):
-            async with connect(listener.port) as wire:
-                await wire.send(LIKE_AIOHTTP)
-                assert await wire.rest() == b""
+            async with connect(listener.port) as connection:
+                await connection.send(LIKE_AIOHTTP)
+                assert await connection.rest() == b""
             assert registry.call_count == count
     finally:
         listener.close().result(5)
@@ -333,9 +339,9 @@ async def test_retries_are_requests_in_a_mounted_application():
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         for count in (1, 2, 3):
-            async with connect(runner.addresses[0][1]) as wire:
-                await wire.send(LIKE_AIOHTTP)
-                assert await wire.rest() == b""
+            async with connect(runner.addresses[0][1]) as connection:
+                await connection.send(LIKE_AIOHTTP)
+                assert await connection.rest() == b""
             assert registry.call_count == count
     finally:
         await runner.cleanup()

@@ -11,8 +11,7 @@ from mock_server import Mock, connect, eventually
 from multidict import CIMultiDict, CIMultiDictProxy
 from support import fetch
 
-from aiointercept_core import Stream
-from aiointercept_server import checked_chunks
+from aiointercept_core import Stream, checked_chunks
 
 GET = b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n"
 URL = "http://api.example/"
@@ -73,11 +72,11 @@ async def test_each_chunk_is_sent_as_soon_as_it_is_produced(mock: Mock):
         yield b"second"
 
     registered(mock, chunks)
-    async with connect(mock.port) as wire, asyncio.timeout(5):
-        await wire.send(GET)
-        await wire.reader.readuntil(b"5\r\nfirst\r\n")
+    async with connect(mock.port) as connection, asyncio.timeout(5):
+        await connection.send(GET)
+        await connection.reader.readuntil(b"5\r\nfirst\r\n")
         go_on.put_nowait(None)
-        await wire.reader.readuntil(b"6\r\nsecond\r\n0\r\n\r\n")
+        await connection.reader.readuntil(b"6\r\nsecond\r\n0\r\n\r\n")
 
 
 async def test_the_head_does_not_wait_for_a_first_chunk_that_keeps_waiting(mock: Mock):
@@ -89,23 +88,23 @@ async def test_the_head_does_not_wait_for_a_first_chunk_that_keeps_waiting(mock:
         yield b"only once the client has the head"
 
     registered(mock, chunks, status=201)
-    async with connect(mock.port) as wire, asyncio.timeout(5):
-        await wire.send(GET)
-        assert (await wire.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
+    async with connect(mock.port) as connection, asyncio.timeout(5):
+        await connection.send(GET)
+        assert (await connection.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 201 ")
         has_head.set()
-        await wire.reader.readuntil(b"has the head\r\n0\r\n\r\n")
+        await connection.reader.readuntil(b"has the head\r\n0\r\n\r\n")
         # The connection stays usable.
-        await wire.send(GET)
-        await wire.reader.readuntil(b"0\r\n\r\n")
+        await connection.send(GET)
+        await connection.reader.readuntil(b"0\r\n\r\n")
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 async def test_any_number_of_chunks(mock: Mock, number: int):
     body = Recorder(number)
     registered(mock, body)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(3):
-            assert (await wire.exchange(GET)).body == b"".join(b"chunk %d;" % index for index in range(number))
+            assert (await connection.exchange(GET)).body == b"".join(b"chunk %d;" % index for index in range(number))
     assert (body.begun, body.closed) == (3, 3)
 
 
@@ -120,8 +119,8 @@ async def test_a_generator_runs_in_one_task(mock: Mock):
             yield b"two"
 
     registered(mock, chunks)
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(GET)).body == b"onetwo"
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(GET)).body == b"onetwo"
 
 
 async def test_any_buffer_is_a_chunk(mock: Mock):
@@ -132,8 +131,8 @@ async def test_any_buffer_is_a_chunk(mock: Mock):
         yield b"d"
 
     registered(mock, chunks)
-    async with connect(mock.port) as wire:
-        assert (await wire.exchange(GET)).body == b"abcd"
+    async with connect(mock.port) as connection:
+        assert (await connection.exchange(GET)).body == b"abcd"
 
 
 async def test_the_generator_is_closed_when_the_client_leaves(mock: Mock):
@@ -148,9 +147,9 @@ async def test_the_generator_is_closed_when_the_client_leaves(mock: Mock):
 async def test_the_generator_is_closed_when_it_waits_while_the_client_leaves(mock: Mock):
     body = Recorder(pause=3600)
     registered(mock, body)
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
-        await wire.reader.readuntil(b"chunk 0;")
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
+        await connection.reader.readuntil(b"chunk 0;")
     await eventually(lambda: body.closed == 1)
 
 
@@ -158,8 +157,8 @@ async def test_the_generator_is_closed_when_a_client_that_does_not_read_leaves(m
     """It is suspended at a chunk then, and learns of the end only by being closed."""
     body = Recorder(pause=0, chunk=bytes(2**18))
     registered(mock, body)
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
         await eventually(lambda: mock.heads and mock.heads[0].transport.get_write_buffer_size() > 2**16)
         assert (body.begun, body.closed) == (1, 0)
     await eventually(lambda: body.closed == 1)
@@ -168,22 +167,22 @@ async def test_the_generator_is_closed_when_a_client_that_does_not_read_leaves(m
 async def test_the_generator_is_closed_when_the_listener_closes(mock: Mock):
     body = Recorder(pause=3600)
     registered(mock, body)
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
-        await wire.reader.readuntil(b"chunk 0;")
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
+        await connection.reader.readuntil(b"chunk 0;")
         mock.close()
         assert body.closed == 1
         with contextlib.suppress(ConnectionResetError):
-            await wire.rest()
+            await connection.rest()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("early"), ConnectionResetError("early"), SystemExit("early")])
 async def test_an_error_before_the_first_chunk_is_a_500(mock: Mock, error: BaseException, caplog):
     body = Recorder(0, error=error)
     registered(mock, body)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            response = await wire.exchange(GET)
+            response = await connection.exchange(GET)
             assert response.status == 500
             assert f"{type(error).__name__}: early" in response.body.decode()
     assert body.closed == 2
@@ -209,11 +208,11 @@ async def test_an_error_after_the_first_chunk_cuts_the_body_short(mock: Mock, er
 async def test_an_error_resets_the_connection_of_a_client_of_http_1_0(mock: Mock):
     """The end of the connection is the end of the body there; only a reset shows that something is missing."""
     registered(mock, Recorder(2, error=RuntimeError("late")))
-    async with connect(mock.port) as wire:
-        await wire.send(GET.replace(b"1.1", b"1.0"))
-        await wire.response(bodiless=True)
+    async with connect(mock.port) as connection:
+        await connection.send(GET.replace(b"1.1", b"1.0"))
+        await connection.response(bodiless=True)
         with pytest.raises(ConnectionResetError):
-            await wire.rest()
+            await connection.rest()
 
 
 async def test_a_chunk_of_another_type_is_a_500(mock: Mock):
@@ -221,8 +220,8 @@ async def test_a_chunk_of_another_type_is_a_500(mock: Mock):
         yield "text"
 
     registered(mock, chunks)
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(GET)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(GET)
     assert response.status == 500
     assert b"TypeError: body: the async iterable must yield bytes, got 'text'" in response.body
 
@@ -240,16 +239,16 @@ async def test_more_bytes_than_the_content_length_are_an_error_and_not_sent(
 ):
     body = Recorder(chunks)
     registered(mock, body, headers={"Content-Length": str(length)})
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            assert (await wire.exchange(GET)).body == b"chunk 0;ch"[:length]
+            assert (await connection.exchange(GET)).body == b"chunk 0;ch"[:length]
         await eventually(lambda: len(logged(caplog)) == 2)
     assert body.closed == 2
     message = f"ValueError: body: the async iterable yielded more bytes than its Content-Length of {length}; "
     assert set(logged(caplog)) == {f"{message}correct the header, or leave it out"}
 
 
-async def test_checked_chunks_tells_whoever_iterates_of_an_error():
+async def test_checked_chunks_raises_to_its_caller():
     """So that the error of a stream is known outside the server, too."""
 
     async def chunks():
@@ -276,9 +275,9 @@ async def test_an_async_iterable_that_is_no_generator(mock: Mock):
             return Recorder(2)()
 
     mock.registry.get(URL, body=Lines(), repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            assert (await wire.exchange(GET)).body == b"chunk 0;chunk 1;"
+            assert (await connection.exchange(GET)).body == b"chunk 0;chunk 1;"
 
 
 async def test_a_slow_reader_holds_the_generator_back(mock: Mock):
@@ -291,9 +290,9 @@ async def test_a_slow_reader_holds_the_generator_back(mock: Mock):
             yield bytes(2**18)
 
     registered(mock, chunks)
-    async with connect(mock.port) as wire:
-        await wire.send(GET)
-        await wire.response(bodiless=True)
+    async with connect(mock.port) as connection:
+        await connection.send(GET)
+        await connection.response(bodiless=True)
         before = -1
         while before != produced:
             before = produced

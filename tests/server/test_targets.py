@@ -12,9 +12,9 @@ async def ask(mock: Mock, target: str, *headers: str, method: str = "GET", versi
     """Send one request and return the URL it was recorded under, or the status where it was refused."""
     before = len(mock.received)
     head = "\r\n".join([f"{method} {target} HTTP/{version}", *headers, "Connection: close", "", ""])
-    async with connect(mock.port) as wire:
-        await wire.send(head.encode("latin-1"))
-        answer = await wire.rest()
+    async with connect(mock.port) as connection:
+        await connection.send(head.encode("latin-1"))
+        answer = await connection.rest()
     if answer:
         return int(answer.split()[1])
     if len(mock.received) == before:
@@ -49,9 +49,9 @@ async def test_the_url_of_target_and_host(mock: Mock, target: str, host: str, ur
 
 async def test_an_absolute_target_matches_a_route(mock: Mock):
     mock.registry.get("http://other.example/a", body="found", repeat=True)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            response = await wire.exchange(b"GET http://other.example/a HTTP/1.1\r\nHost: api.example\r\n\r\n")
+            response = await connection.exchange(b"GET http://other.example/a HTTP/1.1\r\nHost: api.example\r\n\r\n")
             assert response.body == b"found"
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import pytest
 from aiohttp import web
-from mock_server import Wire, connect, eventually
+from mock_server import ClientConnection, connect, eventually
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from aiointercept_core import Reply, Response, Upgrade, UpgradedConnection
@@ -25,7 +25,7 @@ HEADERS = CIMultiDictProxy(CIMultiDict(FIELDS))
 
 
 @contextlib.asynccontextmanager
-async def upgraded(run: Run, handshake: bytes = HANDSHAKE, *, mounted: bool = False) -> AsyncIterator[Wire]:
+async def upgraded(run: Run, handshake: bytes = HANDSHAKE, *, mounted: bool = False) -> AsyncIterator[ClientConnection]:
     """Connect to a server whose connections are upgraded to `run`, and read the head of the reply."""
 
     async def answer(request: AiointerceptRequest) -> Reply:
@@ -42,11 +42,11 @@ async def upgraded(run: Run, handshake: bytes = HANDSHAKE, *, mounted: bool = Fa
             listener = Listener(answer)
             stack.callback(lambda: listener.close().result(5))
             port = listener.port
-        wire = await stack.enter_async_context(connect(port))
+        connection = await stack.enter_async_context(connect(port))
         await stack.enter_async_context(asyncio.timeout(10))
-        response = await wire.exchange(handshake, bodiless=True)
+        response = await connection.exchange(handshake, bodiless=True)
         assert (response.status_line, response.headers) == ("HTTP/1.1 101 Switching", FIELDS)
-        yield wire
+        yield connection
 
 
 async def echo(connection: UpgradedConnection) -> None:
@@ -61,15 +61,15 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("mounted", [False, True], ids=["listener", "application"])
 @pytest.mark.parametrize("handshake", [HANDSHAKE, GET], ids=["handshake", "ordinary request"])
 async def test_bytes_pass_both_ways(handshake: bytes, mounted: bool):
-    async with upgraded(echo, handshake, mounted=mounted) as wire:
+    async with upgraded(echo, handshake, mounted=mounted) as connection:
         for data in (b"\x00\x01", GET, b"BREW / HTTP/1.1\r\n\r\n", b"\r\n"):
-            await wire.send(data)
-            assert await wire.reader.readexactly(len(data)) == data
+            await connection.send(data)
+            assert await connection.reader.readexactly(len(data)) == data
 
 
 async def test_bytes_that_arrive_with_the_handshake():
-    async with upgraded(echo, HANDSHAKE + b"early") as wire:
-        assert await wire.reader.readexactly(5) == b"early"
+    async with upgraded(echo, HANDSHAKE + b"early") as connection:
+        assert await connection.reader.readexactly(5) == b"early"
 
 
 async def test_more_bytes_than_buffers_hold():
@@ -84,18 +84,18 @@ async def test_more_bytes_than_buffers_hold():
         for _ in range(size // 2**20):
             await connection.send(bytes(2**20))
 
-    async with upgraded(swallow_and_answer) as wire, asyncio.timeout(10):
-        await wire.send(bytes(size))
-        assert await wire.reader.readexactly(size) == bytes(size)
-        assert await wire.rest() == b""
+    async with upgraded(swallow_and_answer) as connection, asyncio.timeout(10):
+        await connection.send(bytes(size))
+        assert await connection.reader.readexactly(size) == bytes(size)
+        assert await connection.rest() == b""
 
 
 async def test_the_connection_is_closed_when_run_returns():
     async def greet(connection: UpgradedConnection) -> None:
         await connection.send(b"bye")
 
-    async with upgraded(greet) as wire:
-        assert await wire.rest() == b"bye"
+    async with upgraded(greet) as connection:
+        assert await connection.rest() == b"bye"
 
 
 async def test_run_reads_the_end_when_the_client_leaves(caplog: pytest.LogCaptureFixture):
@@ -114,10 +114,10 @@ async def test_run_reads_the_end_when_the_client_leaves(caplog: pytest.LogCaptur
             failed.append(exc)
             raise
 
-    async with upgraded(record) as wire:
-        await wire.send(b"data")
+    async with upgraded(record) as connection:
+        await connection.send(b"data")
         await eventually(lambda: received)
-        wire.writer.close()
+        connection.writer.close()
         await eventually(lambda: failed)
     assert received == [b"data", b""]
     assert errors(caplog) == []
@@ -128,8 +128,8 @@ async def test_an_error_in_run_is_logged_and_closes_the_connection(caplog: pytes
         await connection.send(b"data")
         raise LookupError("the reason")
 
-    async with upgraded(fail) as wire:
-        assert await wire.rest() == b"data"
+    async with upgraded(fail) as connection:
+        assert await connection.rest() == b"data"
     [error] = errors(caplog)
     assert error.startswith("sending the reply to GET http://api.example/ failed:\nTraceback")
     assert error.rstrip().endswith("LookupError: the reason")
@@ -148,9 +148,11 @@ async def test_closing_the_listener_cancels_run():
         return Upgrade(101, None, HEADERS, hang)
 
     listener = Listener(answer)
-    async with connect(listener.port) as left, connect(listener.port) as open_wire:
-        for wire in (left, open_wire):
-            assert (await wire.exchange(HANDSHAKE, bodiless=True)).status_line == "HTTP/1.1 101 Switching Protocols"
+    async with connect(listener.port) as left, connect(listener.port) as still_open:
+        for connection in (left, still_open):
+            assert (
+                await connection.exchange(HANDSHAKE, bodiless=True)
+            ).status_line == "HTTP/1.1 101 Switching Protocols"
         # The run does not read the end of this one, and goes on.
         left.writer.close()
         await asyncio.sleep(0.02)
@@ -168,12 +170,12 @@ async def test_requests_before_and_beside_an_upgrade():
 
     listener = Listener(answer)
     try:
-        async with connect(listener.port) as wire, connect(listener.port) as other:
-            assert (await wire.exchange(GET)).body == b"ordinary"
-            assert (await wire.exchange(HANDSHAKE, bodiless=True)).status == 101
+        async with connect(listener.port) as connection, connect(listener.port) as other:
+            assert (await connection.exchange(GET)).body == b"ordinary"
+            assert (await connection.exchange(HANDSHAKE, bodiless=True)).status == 101
             assert (await other.exchange(GET)).body == b"ordinary"
-            await wire.send(b"data")
-            assert await wire.reader.readexactly(4) == b"data"
+            await connection.send(b"data")
+            assert await connection.reader.readexactly(4) == b"data"
     finally:
         listener.close().result(5)
 

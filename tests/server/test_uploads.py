@@ -96,11 +96,11 @@ async def test_a_chunked_upload_byte_by_byte_with_a_trailer(mock: Mock):
         b"POST / HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"3;name=value\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"
     )
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for octet in data:
-            await wire.send(bytes([octet]))
+            await connection.send(bytes([octet]))
             await asyncio.sleep(0)
-        assert (await wire.response()).status == 200
+        assert (await connection.response()).status == 200
     assert mock.last.captured_body == b"abcde"
 
 
@@ -153,12 +153,14 @@ async def test_any_method_may_have_a_body(mock: Mock, method: str):
 
 async def test_no_body_is_none_and_so_is_an_empty_one_unless_it_is_chunked(mock: Mock):
     mock.registry.post("http://api.example/", repeat=True)
-    async with connect(mock.port) as wire:
-        await wire.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\n\r\n")
+    async with connect(mock.port) as connection:
+        await connection.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\n\r\n")
         assert mock.last.captured_body is None
-        await wire.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 0\r\n\r\n")
+        await connection.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 0\r\n\r\n")
         assert mock.last.captured_body is None
-        await wire.exchange(b"POST / HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        await connection.exchange(
+            b"POST / HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
         assert mock.last.captured_body == b""
     assert all(request.complete for request in mock.received)
 
@@ -170,10 +172,10 @@ async def test_pipelined_requests_are_answered_in_order(mock: Mock):
         b"POST /%d HTTP/1.1\r\nHost: api.example\r\nContent-Length: 4\r\n\r\n%04d" % (number, number)
         for number in range(60)
     )
-    async with connect(mock.port) as wire:
-        await wire.send(requests)
+    async with connect(mock.port) as connection:
+        await connection.send(requests)
         for number in range(60):
-            assert (await wire.response()).body == f"reply {number}".encode()
+            assert (await connection.response()).body == f"reply {number}".encode()
     assert [int(request.captured_body) for request in mock.received] == list(range(60))
 
 
@@ -203,13 +205,13 @@ async def test_many_uploads_at_once(mock: Mock):
         ),
     ],
 )
-async def test_a_body_that_does_not_arrive_is_told_once_and_nothing_is_cut_off(
+async def test_a_body_that_does_not_arrive_is_logged_once_and_still_waited_for(
     mock: Mock, head: bytes, sent: bytes, rest: bytes, announced: str, monkeypatch: pytest.MonkeyPatch, caplog
 ):
-    monkeypatch.setattr(_late_bodies, "_PATIENCE", 0.05)
+    monkeypatch.setattr(_late_bodies, "_LATE_AFTER", 0.05)
     mock.registry.post("http://api.example/", body="whole")
-    async with connect(mock.port) as wire:
-        await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\n" + head + b"\r\n\r\n" + sent)
+    async with connect(mock.port) as connection:
+        await connection.send(b"POST / HTTP/1.1\r\nHost: api.example\r\n" + head + b"\r\n\r\n" + sent)
         await eventually(lambda: caplog.messages)
         await asyncio.sleep(0.12)
         [message] = caplog.messages
@@ -217,17 +219,17 @@ async def test_a_body_that_does_not_arrive_is_told_once_and_nothing_is_cut_off(
             "the body of POST http://api.example/ is incomplete, and nothing has arrived for 0.05 s: "
             f"{announced} were received; if it is a file that was sent before, open it again"
         )
-        assert (await wire.exchange(rest)).body == b"whole"
+        assert (await connection.exchange(rest)).body == b"whole"
     assert mock.last.captured_body == b"announced"
 
 
-async def test_a_slow_body_is_not_told(mock: Mock, monkeypatch: pytest.MonkeyPatch, caplog):
-    monkeypatch.setattr(_late_bodies, "_PATIENCE", 0.3)
+async def test_a_slow_body_is_not_logged(mock: Mock, monkeypatch: pytest.MonkeyPatch, caplog):
+    monkeypatch.setattr(_late_bodies, "_LATE_AFTER", 0.3)
     mock.registry.post("http://api.example/", body="whole")
-    async with connect(mock.port) as wire:
-        await wire.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 10\r\n\r\n")
+    async with connect(mock.port) as connection:
+        await connection.send(b"POST / HTTP/1.1\r\nHost: api.example\r\nContent-Length: 10\r\n\r\n")
         for _ in range(10):
             await asyncio.sleep(0.035)
-            await wire.send(b"x")
-        assert (await wire.response()).body == b"whole"
+            await connection.send(b"x")
+        assert (await connection.response()).body == b"whole"
     assert caplog.messages == []

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
-from mock_server import Mock, Wire, connect, eventually
+from mock_server import ClientConnection, Mock, connect, eventually
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from aiointercept_core import Reply, WebSocket
@@ -121,20 +121,20 @@ async def test_in_an_application():
 
 async def test_fragments_and_frames_that_arrive_with_the_handshake(mock: Mock):
     answer_with(mock, echo)
-    async with connect(mock.port) as wire:
-        await wire.send(head() + frame(b"a", 1, final=False) + frame(b"ping", 9))
-        assert (await wire.response(bodiless=True)).status == 101
-        assert await wire.reader.readexactly(6) == b"\x8a\x04ping"
-        await wire.send(frame(b"b", 0, final=False) + frame(b"c" * 200, 0))
-        assert await wire.reader.readexactly(206) == b"\x81\x7e" + struct.pack("!H", 202) + b"ab" + b"c" * 200
+    async with connect(mock.port) as connection:
+        await connection.send(head() + frame(b"a", 1, final=False) + frame(b"ping", 9))
+        assert (await connection.response(bodiless=True)).status == 101
+        assert await connection.reader.readexactly(6) == b"\x8a\x04ping"
+        await connection.send(frame(b"b", 0, final=False) + frame(b"c" * 200, 0))
+        assert await connection.reader.readexactly(206) == b"\x81\x7e" + struct.pack("!H", 202) + b"ab" + b"c" * 200
         assert values(mock.heads[0].messages) == [(WSMsgType.TEXT, "ab" + "c" * 200)]
 
 
 async def test_subprotocols_and_headers(mock: Mock):
     headers = CIMultiDictProxy(CIMultiDict([("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Upgrade", "other")]))
     answer_with(mock, echo, protocols=("v1", "v2"), headers=headers)
-    async with connect(mock.port) as wire:
-        response = await wire.exchange(head(Sec_WebSocket_Protocol="x, v2, v1"), bodiless=True)
+    async with connect(mock.port) as connection:
+        response = await connection.exchange(head(Sec_WebSocket_Protocol="x, v2, v1"), bodiless=True)
         assert response.status == 101
         assert response.values("Sec-WebSocket-Protocol") == ["v2"]
         assert response.values("Set-Cookie") == ["a=1", "b=2"]
@@ -153,11 +153,12 @@ async def test_subprotocols_and_headers(mock: Mock):
 )
 async def test_a_request_that_is_no_handshake_gets_400(mock: Mock, changes: dict[str, str | None], text: str):
     answer_with(mock, echo)
-    async with connect(mock.port) as wire:
+    async with connect(mock.port) as connection:
         for _ in range(2):
-            response = await wire.exchange(head(**changes))
+            response = await connection.exchange(head(**changes))
             assert response.status == 400
             assert response.body.decode().startswith(text)
+            assert response.values("Server") == []
     assert mock.heads[0].messages == []
 
 
@@ -211,11 +212,11 @@ async def test_a_client_that_is_killed_ends_the_receiving(mock: Mock, caplog: py
             ended.append(ws)
 
     answer_with(mock, record)
-    async with connect(mock.port) as wire:
-        await wire.exchange(head(), bodiless=True)
+    async with connect(mock.port) as connection:
+        await connection.exchange(head(), bodiless=True)
         # In the middle of a message.
-        await wire.send(frame(bytes(1000), 2)[:100])
-        wire.writer.transport.abort()
+        await connection.send(frame(bytes(1000), 2)[:100])
+        connection.writer.transport.abort()
         await eventually(lambda: ended)
     await eventually(lambda: mock.listener._ports[0]._server is not None and not mock.listener._ports[0].is_busy)
     assert ended[0].close_code == 1006
@@ -237,9 +238,9 @@ async def test_a_client_that_leaves_before_the_handshake_is_answered(caplog: pyt
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         for _ in range(3):
-            async with connect(runner.addresses[0][1]) as wire:
-                await wire.send(head())
-                wire.writer.transport.abort()
+            async with connect(runner.addresses[0][1]) as connection:
+                await connection.send(head())
+                connection.writer.transport.abort()
         await eventually(lambda: asked == 3)
     finally:
         await runner.cleanup()
@@ -248,10 +249,10 @@ async def test_a_client_that_leaves_before_the_handshake_is_answered(caplog: pyt
 
 async def test_an_invalid_frame_closes_with_its_code(mock: Mock):
     answer_with(mock, echo)
-    async with connect(mock.port) as wire:
-        await wire.exchange(head(), bodiless=True)
-        await wire.send(frame(b"\xff", 1))
-        assert (await wire.reader.readexactly(4))[2:] == struct.pack("!H", 1007)
+    async with connect(mock.port) as connection:
+        await connection.exchange(head(), bodiless=True)
+        await connection.send(frame(b"\xff", 1))
+        assert (await connection.reader.readexactly(4))[2:] == struct.pack("!H", 1007)
 
 
 @pytest.mark.parametrize("kind", ["waits", "receives", "sends"])
@@ -271,19 +272,19 @@ async def test_closing_the_listener_ends_every_conversation(kind: str, caplog: p
 
     mock = Mock()
     answer_with(mock, handler)
-    wires: list[Wire] = []
+    connections: list[ClientConnection] = []
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(20):
-            wire = await stack.enter_async_context(connect(mock.port))
-            await wire.exchange(head(), bodiless=True)
-            wires.append(wire)
+            connection = await stack.enter_async_context(connect(mock.port))
+            await connection.exchange(head(), bodiless=True)
+            connections.append(connection)
         await eventually(lambda: len(running) == 20)
         start = time.monotonic()
         await asyncio.wrap_future(mock.listener.close())
         assert time.monotonic() - start < 1
-        for wire in wires:
+        for connection in connections:
             # An abnormal end, without a frame that says why.
             with contextlib.suppress(ConnectionError):
-                assert b"\x88" not in (await wire.rest())[-4:]
+                assert b"\x88" not in (await connection.rest())[-4:]
     await eventually(lambda: len(cancelled) == 20)
     assert errors(caplog) == []

@@ -5,6 +5,7 @@ Nothing here opens a socket, starts a thread or an event loop, or imports an HTT
 """
 
 from ._assertions import CallAssertions
+from ._chunks import checked_chunks, close_iterable
 from ._content_coding import decode_body
 from ._faults import Fault
 from ._journal import Journal, Record, RequestLog
@@ -72,6 +73,8 @@ __all__ = [
     "WebSocket",
     "WebSocketConnection",
     "build_matcher",
+    "checked_chunks",
+    "close_iterable",
     "decode_body",
     "error_response",
     "format_error",

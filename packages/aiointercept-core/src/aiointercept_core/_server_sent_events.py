@@ -17,6 +17,7 @@ from collections.abc import (
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ._chunks import close_iterable
 from ._format import describe_function, describe_value
 from ._replies import CallbackContext
 
@@ -120,9 +121,7 @@ class EventStream(AsyncIterable[bytes]):
                 async for event in iterator:
                     yield encode_event(event)
             finally:
-                aclose = getattr(iterator, "aclose", None)
-                if aclose is not None:
-                    await aclose()
+                await close_iterable(iterator)
         elif context is None:
             for event in events:
                 yield event if isinstance(event, bytes) else encode_event(event)

@@ -6,7 +6,7 @@ that only a client meets.
 """
 
 from . import failures
-from ._decision import REAL_NETWORK, Address, Decider, Decision
+from ._decision import REAL_NETWORK, Address, Decider, Decision, RealNetwork
 from ._hosts import Passthrough, Targets, is_ip_address, is_loopback
 from ._outgoing import OutgoingRequest
 from ._redirection import Redirection
@@ -21,6 +21,7 @@ __all__ = [
     "OriginResolver",
     "OutgoingRequest",
     "Passthrough",
+    "RealNetwork",
     "Redirection",
     "Targets",
     "Upstream",

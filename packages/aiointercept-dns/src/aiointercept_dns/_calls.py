@@ -8,7 +8,6 @@ A call adds two client middlewares around those of the user. They belong to the 
 patches are removed.
 """
 
-import functools
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
 from types import CoroutineType
@@ -70,14 +69,7 @@ class Call:
 
     def middlewares(self, users: Sequence[ClientMiddlewareType]) -> tuple[ClientMiddlewareType, ...]:
         """Return the middlewares to make the call with, around those of the user."""
-        # aiohttp takes one middleware without the wrappers that it makes of several for each request.
-        return (self._suppress_retry, *users, self._send) if users else (self._no_user_middlewares,)
-
-    def _no_user_middlewares(
-        self, client_request: ClientRequest, handler: ClientHandlerType
-    ) -> Coroutine[Any, Any, ClientResponse]:
-        """Do what both middlewares do."""
-        return self._suppress_retry(client_request, functools.partial(self._send, handler=handler))
+        return self._suppress_retry, *users, self._send
 
     def release_with(self, response: object) -> None:
         """Release what was called, and the redirections, as soon as the coroutine `response` is gone."""

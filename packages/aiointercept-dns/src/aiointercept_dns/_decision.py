@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from ._outgoing import OutgoingRequest
 
-__all__ = ["REAL_NETWORK", "Address", "Decider", "Decision"]
+__all__ = ["REAL_NETWORK", "Address", "Decider", "Decision", "RealNetwork"]
 
 
 class Address(NamedTuple):
@@ -26,13 +26,15 @@ class Address(NamedTuple):
     fallback: bool = False
 
 
-class _RealNetwork(enum.Enum):
+class RealNetwork(enum.Enum):
+    """The type of `REAL_NETWORK`."""
+
     REAL_NETWORK = "the real network"
 
 
-REAL_NETWORK = _RealNetwork.REAL_NETWORK
+REAL_NETWORK = RealNetwork.REAL_NETWORK
 
-Decision: TypeAlias = Address | _RealNetwork | BaseException | None
+Decision: TypeAlias = Address | RealNetwork | BaseException | None
 
 # Called on the event loop of the client, so it must not block.
 Decider: TypeAlias = Callable[[OutgoingRequest], Decision]

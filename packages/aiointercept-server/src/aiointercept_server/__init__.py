@@ -4,7 +4,6 @@ Requests are `aiohttp.web.Request` objects; replies are the values of `aiointerc
 """
 
 from ._application import application
-from ._chunks import checked_chunks
 from ._handler import Answer, read_body_first
 from ._listener import Listener, is_served_here
 from ._request import AiointerceptRequest
@@ -17,7 +16,6 @@ __all__ = [
     "Listener",
     "RecordedWebSocket",
     "application",
-    "checked_chunks",
     "ignore_retries",
     "is_served_here",
     "read_body_first",

@@ -23,14 +23,14 @@ def application(answer: Answer) -> web.Application:
     answer = read_body_first(answer)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await handle_request(answer, _adopt(request))
+        return await handle_request(answer, _aiointercept_request(request))
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle, expect_handler=_write_no_continue)
     return app
 
 
-def _adopt(request: web.Request) -> AiointerceptRequest:
+def _aiointercept_request(request: web.Request) -> AiointerceptRequest:
     """Return a request of our class for one that aiohttp made."""
     message = getattr(request, "_message", None)
     if message is None:
@@ -38,7 +38,7 @@ def _adopt(request: web.Request) -> AiointerceptRequest:
             f"application() cannot be used with aiohttp {aiohttp.__version__}, because it lacks Request._message: "
             "install a release of aiointercept that supports it, or an older aiohttp"
         )
-    adopted = AiointerceptRequest(
+    received = AiointerceptRequest(
         message,
         request.content,
         request.protocol,
@@ -49,10 +49,10 @@ def _adopt(request: web.Request) -> AiointerceptRequest:
         scheme=request.scheme,
         remote=request.remote,
     )
-    adopted._match_info = request.match_info
+    received._match_info = request.match_info
     # Now, because the address of the server is not known any more once the client has left.
-    adopted._url = adopted.url
-    return adopted
+    received._url = received.url
+    return received
 
 
 async def _write_no_continue(request: web.Request) -> None:

@@ -19,17 +19,14 @@ if sys.platform == "linux":
 
 __all__ = ["abort_with_reset", "corrupt_encoding", "reply_to_retry", "response_of", "show_fault"]
 
-# Ended by an empty line as well: aiohttp's pure Python parser reads no line before that.
-_MALFORMED = b"this is not an HTTP status line\r\n\r\n"
-
 _BODY = b"the body of a reply that fails"
 _GZIP_MAGIC = b"\x1f\x8b"
 
-# A reset waits until the client's kernel has what was sent before it: how often it looks, and the pause between, in
-# seconds. The pause after which a system that does not tell is taken to have sent all.
+# A reset waits until the client's kernel has acknowledged what was sent before it: the number of checks, and the pause
+# between them, in seconds. The last is the pause on a system that does not count unacknowledged bytes.
 _CHECKS = 500
 _PAUSE = 0.002
-_GRACE = 0.05
+_PAUSE_IF_UNKNOWN = 0.05
 
 _LINGER = "hh" if sys.platform == "win32" else "ii"
 
@@ -37,7 +34,7 @@ _LINGER = "hh" if sys.platform == "win32" else "ii"
 def reply_to_retry(reply: Reply) -> Reply | None:
     """Return what aiohttp's retry of a request that got `reply` gets; `None` if there is no retry.
 
-    It is not `reply` itself: that may refer to a test, by the traceback of an exception.
+    A new value, because `reply` may hold an exception whose traceback refers to a test.
     """
     if isinstance(reply, FaultReply):
         fault = reply.fault
@@ -67,14 +64,12 @@ def corrupt_encoding(response: Response) -> Response:
 
 
 async def show_fault(request: web.BaseRequest, fault: Fault | BaseException) -> None:
-    """Do what comes before the connection of `request` is closed; returns at once if the client has left."""
+    """Show `fault` on the connection of `request`, before it is closed; return at once if the client has left."""
     transport = request.transport
     if transport is None:
         return
-    if fault is Fault.MALFORMED:
-        transport.write(_MALFORMED)
-    elif fault is Fault.HANG:
-        # Its end is the only way to learn that the client has left that works on each server of aiohttp.
+    if fault is Fault.HANG:
+        # Reading to the end of the connection shows on every server of aiohttp that the client has left.
         connection = RawConnection(request)
         while await connection.receive():
             pass
@@ -101,14 +96,14 @@ async def _wait_until_sent(transport: asyncio.Transport) -> None:
             return
         waiting = transport.get_write_buffer_size() or _count_unacknowledged(transport)
         if waiting is None:
-            await sleep(_GRACE)
+            await sleep(_PAUSE_IF_UNKNOWN)
         if not waiting:
             return
         await sleep(_PAUSE)
 
 
 def _count_unacknowledged(transport: asyncio.Transport) -> int | None:
-    """Return how many bytes the client's kernel has not acknowledged yet; `None` if the system does not tell."""
+    """Return how many bytes the client's kernel has not acknowledged yet; `None` if the system does not count them."""
     sock = transport.get_extra_info("socket")
     if sys.platform != "linux" or sock is None:
         return None

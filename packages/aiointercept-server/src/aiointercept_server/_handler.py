@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from aiointercept_core import CloseConnection, Reply, error_response, format_error
+from aiointercept_core import CloseConnection, Reply, WebSocket, error_response, format_error
 
 from ._request import AiointerceptRequest
+from ._websocket import run_websocket
 from ._writer import write_reply
 
 __all__ = ["Answer", "handle_request", "read_body_first"]
@@ -33,6 +34,8 @@ async def handle_request(answer: Answer, request: web.BaseRequest) -> web.Stream
         # Also a SystemExit: it would end the thread that serves all mocks of the process.
         logger.error("answering %s %s failed:\n%s", request.method, request.url, format_error(exc))
         reply = error_response(exc)
+    if isinstance(reply, WebSocket):
+        return await run_websocket(request, reply)
     return await write_reply(request, reply)
 
 

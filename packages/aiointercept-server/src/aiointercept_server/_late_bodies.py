@@ -11,13 +11,13 @@ __all__ = ["read_piece", "warn_of_late_body"]
 
 logger = logging.getLogger("aiointercept")
 
-# How long nothing of a body arrives until a warning says so, in seconds.
-_PATIENCE = 2.0
+# The pause in a body after which a warning is logged, in seconds.
+_LATE_AFTER = 2.0
 
 
 async def read_piece(reader: StreamReader, on_late: Callable[[], None]) -> bytes:
     """Return the next bytes of a body, and call `on_late` if they take long."""
-    timer = asyncio.get_running_loop().call_later(_PATIENCE, on_late)
+    timer = asyncio.get_running_loop().call_later(_LATE_AFTER, on_late)
     try:
         return await reader.readany()
     finally:
@@ -31,7 +31,7 @@ def warn_of_late_body(method: str, url: URL, length: str | None, received: int) 
         "file that was sent before, open it again",
         method,
         url,
-        _PATIENCE,
+        _LATE_AFTER,
         "it has no last chunk" if length is None else f"its Content-Length is {length}",
         received,
     )

@@ -1,6 +1,6 @@
 """The listening sockets of one mock: one port for http origins, one for https origins, on loopback only.
 
-The port of a request tells its scheme, so that no header has to.
+The scheme of a request is known by its port, so that no header is needed.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Listener:
         Closing again does nothing and returns a future that is done at the same time.
         """
         closed: concurrent.futures.Future[None] = concurrent.futures.Future()
-        # A running future cannot be cancelled by a caller who stops waiting for it.
+        # A running future cannot be cancelled by a caller that stops waiting for it.
         closed.set_running_or_notify_cancel()
         self.close_soon(functools.partial(closed.set_result, None))
         return closed
@@ -148,7 +148,7 @@ class Listener:
 
 
 def is_served_here(port: int) -> bool:
-    """Tell whether `port` on loopback is one of an open listener of this process.
+    """Return whether `port` on loopback belongs to an open listener of this process.
 
     May be called from any thread. In a forked child, the listeners of its parent do not count.
     """

@@ -14,7 +14,7 @@ from yarl import URL
 from aiointercept_core import Response
 
 from ._request import AiointerceptRequest
-from ._writer import write_reply
+from ._writer import UnwrittenResponse
 
 __all__ = ["Connection", "Server"]
 
@@ -44,7 +44,7 @@ class Connection(web.RequestHandler):
     """One client's connection to `server`, which is `None` once the connection is lost.
 
     `payload` is the body of the latest request, `None` before the first; `default_origin` the scheme and the authority
-    of URLs whose request does not tell them.
+    of the URL of a request that does not contain them.
     """
 
     __slots__ = (
@@ -151,10 +151,7 @@ class Connection(web.RequestHandler):
         """Return the response to an invalid request; a client's mistake is not logged as an error of the server."""
         if status >= 500:
             return super().handle_error(request, status, exc, message)
-        _warn_of_client(message or exc)
-        response = web.Response(status=status, body=_as_bytes(message))
-        response.force_close()
-        return response
+        return _refuse(status, message, exc)
 
     def _cancel_task(self) -> None:
         # Once only: the task may have to clean up.
@@ -179,7 +176,7 @@ class Connection(web.RequestHandler):
 class Server(web.Server):
     """The connections of one listening socket; made and used on the running loop.
 
-    `default_origin` is the scheme and the authority of URLs whose request does not tell them.
+    `default_origin` is the scheme and the authority of the URL of a request that does not contain them.
     """
 
     def __init__(
@@ -221,8 +218,12 @@ async def _refuse_invalid(
     error: web.HTTPException | None = getattr(request, "pre_handler_error", None)
     if error is None:
         return await handler(request)
-    _warn_of_client(error.text)
-    return await write_reply(request, Response(error.status, None, _CLOSE, _as_bytes(error.text)))
+    return _refuse(error.status, error.text, error)
+
+
+def _refuse(status: int, text: str | None, exc: BaseException | None) -> web.StreamResponse:
+    _warn_of_client(text or exc)
+    return UnwrittenResponse(Response(status, None, _CLOSE, _as_bytes(text)))
 
 
 def _make_request(

@@ -22,11 +22,6 @@ from ._writer import write_continue
 
 __all__ = ["AiointerceptRequest"]
 
-# A body with a Content-Length of so many bytes at most is kept in the pieces in which it arrived until it is read:
-# most bodies never are, and filling fresh memory is slow. A larger body, or one of unknown size, is held in one buffer,
-# because joining it when it is read would take its size twice.
-_KEPT_IN_PIECES = 2**26
-
 
 class AiointerceptRequest(web.Request):
     """A received request, exactly as the client sent it.
@@ -57,7 +52,7 @@ class AiointerceptRequest(web.Request):
     _decoded_body: bytes | None = None
     _is_late = False
     _kwargs: dict[str, Any] | None = None
-    _received: list[bytes] | io.BytesIO | bytes | None = None
+    _received: io.BytesIO | bytes | None = None
     _socket_messages: list[aiohttp.WSMessage] | None = None
     _url: URL | None = None
 
@@ -144,9 +139,6 @@ class AiointerceptRequest(web.Request):
         if isinstance(received, io.BytesIO):
             # This copies nothing.
             return received.getvalue()
-        if isinstance(received, list):
-            received[:] = [b"".join(received)]
-            return received[0]
         return received
 
     @property
@@ -229,24 +221,24 @@ class AiointerceptRequest(web.Request):
         if self.complete:
             return b""
         if self._received is None:
-            self._received = [] if 0 < (self.content_length or 0) <= _KEPT_IN_PIECES else io.BytesIO()
+            self._received = b""
             if self._expects_continue():
                 await write_continue(self.writer)
         if self._is_late or self._unread.is_eof():
             piece = await self._unread.readany()
         else:
             piece = await read_piece(self._unread, self._warn_of_late_body)
-        received, is_last = self._received, self._unread.at_eof()
-        if is_last:
+        if self._unread.at_eof():
             # The stream takes most of the memory of a small request, and is of no use any more, also to aiohttp.
             self._unread = self._payload = EMPTY_PAYLOAD
-        if isinstance(received, list):
-            received.append(piece)
-            if is_last and len(received) == 1:
-                # Most bodies arrive in one piece: a list for each would take memory.
-                self._received = piece
-        elif isinstance(received, io.BytesIO):
-            received.write(piece)
+        if not self._received:
+            # Most bodies arrive in one piece.
+            self._received = piece
+        else:
+            if isinstance(self._received, bytes):
+                first, self._received = self._received, io.BytesIO()
+                self._received.write(first)
+            self._received.write(piece)
         return piece
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
@@ -268,7 +260,7 @@ class AiointerceptRequest(web.Request):
         return super().scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _expects_continue(self) -> bool:
-        """Tell whether the client waits for `100 Continue` before it sends the body."""
+        """Return whether the client waits for `100 Continue` before it sends the body."""
         return self.version >= HttpVersion11 and (self._sent_header(hdrs.EXPECT) or "").lower() == "100-continue"
 
     def _sent_header(self, name: str) -> str | None:

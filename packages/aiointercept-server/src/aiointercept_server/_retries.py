@@ -13,9 +13,8 @@ from weakref import WeakSet
 
 from aiohttp import hdrs
 
-from aiointercept_core import CloseConnection, Reply, Stream
+from aiointercept_core import CloseConnection, Reply, Stream, close_iterable
 
-from ._chunks import close_iterable
 from ._clock import sleep
 from ._faults import reply_to_retry
 from ._handler import Answer

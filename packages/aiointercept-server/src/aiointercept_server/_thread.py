@@ -37,8 +37,8 @@ class Closable(Protocol):
 class ServerThread:
     """A daemon thread that runs one event loop, started when the loop is first asked for.
 
-    `listeners` are those that are open; each adds and removes itself, and who iterates over them uses a copy. Ports are
-    opened by functions that `call_unforked` calls.
+    `listeners` are those that are open; each adds and removes itself, so iterate over a copy. Ports are opened by
+    functions that `call_unforked` calls.
     """
 
     def __init__(self) -> None:
@@ -53,9 +53,9 @@ class ServerThread:
         return self.call_unforked(self._started_loop)
 
     def call_unforked(self, function: Callable[..., T], *args: Any) -> T:
-        """Return what `function` returns, which no other thread calls meanwhile.
+        """Call `function` with the lock held, and return what it returns.
 
-        Nor does the process fork meanwhile, so a child knows every port that is open.
+        The process does not fork meanwhile, so a child knows every port that is open.
         """
         # On one line: an interrupt before a line that only leaves the block would keep the lock locked.
         with self._lock: return function(*args)  # fmt: skip # noqa: E701
@@ -79,7 +79,7 @@ class ServerThread:
         return self._loop
 
     def is_running(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Tell whether `loop` runs on this thread: not after the thread ended, nor in a forked child."""
+        """Return whether `loop` runs on this thread; it does not after the thread has ended, or in a forked child."""
         return loop is self._loop
 
     def stop(self) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from aiointercept_core import WebSocket, format_error
+from aiointercept_core import CloseConnection, Response, WebSocket, format_error
 from aiointercept_core._user_code import ReportedError
 
-if TYPE_CHECKING:
-    from ._request import AiointerceptRequest
+from ._clock import sleep
+from ._request import AiointerceptRequest
+from ._writer import write_reply
 
 __all__ = ["RecordedWebSocket", "run_websocket"]
 
@@ -24,7 +26,7 @@ class RecordedWebSocket(web.WebSocketResponse):
     for the answer has waited for everything that the handler checks.
     """
 
-    def __init__(self, request: "AiointerceptRequest", reply: WebSocket) -> None:
+    def __init__(self, request: AiointerceptRequest, reply: WebSocket) -> None:
         # A mock must not be the one that refuses a message: no limit of its size.
         super().__init__(protocols=reply.protocols, autoclose=False, max_msg_size=0)
         self.request = request
@@ -38,17 +40,23 @@ class RecordedWebSocket(web.WebSocketResponse):
         return message
 
 
-async def run_websocket(request: Any, reply: WebSocket) -> web.StreamResponse:
+async def run_websocket(request: AiointerceptRequest, reply: WebSocket) -> web.StreamResponse:
     """Accept the handshake `request`, await the handler of `reply`, and close; refuse a request that is no handshake.
 
     The close code is 1000 when the handler returns and 1011 when it raises; the error is logged unless it comes from a
     client that has left. Nothing is sent when this is cancelled.
     """
+    if reply.delay:
+        await sleep(reply.delay)
+    if request.protocol.transport is None:
+        # aiohttp cannot begin a WebSocket for a client that has left.
+        return await write_reply(request, CloseConnection())
     socket = RecordedWebSocket(request, reply)
     try:
         await socket.prepare(request)
     except web.HTTPException as exc:
-        return web.Response(status=exc.status, reason=exc.reason, text=exc.text)
+        headers = CIMultiDictProxy(CIMultiDict(exc.headers))
+        return await write_reply(request, Response(exc.status, exc.reason, headers, (exc.text or "").encode()))
     except ConnectionError:
         # The client has left meanwhile.
         return socket

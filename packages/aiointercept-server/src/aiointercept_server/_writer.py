@@ -1,4 +1,4 @@
-"""Write replies: everything that writes HTTP.
+"""Write replies, all but WebSockets: everything that writes HTTP.
 
 The head is written here and not by `web.Response`, because a mock sends what was registered: `web.Response` drops or
 corrects headers that the reply to a HEAD request, or one with status 204 or 304, may have.
@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from http import HTTPStatus
+from typing import TypeAlias
 from wsgiref.handlers import format_date_time
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -18,25 +19,26 @@ from aiointercept_core import (
     CloseConnection,
     Fault,
     FaultReply,
-    Reply,
     Response,
     Stream,
     Upgrade,
-    WebSocket,
+    checked_chunks,
+    close_iterable,
     error_response,
     format_error,
 )
 from aiointercept_core._user_code import ReportedError
 
-from ._chunks import checked_chunks, close_iterable
 from ._clock import now, sleep
 from ._faults import abort_with_reset, corrupt_encoding, response_of, show_fault
 from ._upgrade import RawConnection
-from ._websocket import run_websocket
 
-__all__ = ["write_continue", "write_reply"]
+__all__ = ["UnwrittenResponse", "WrittenReply", "write_continue", "write_reply"]
 
 logger = logging.getLogger("aiointercept")
+
+# All replies but a `WebSocket`, whose handshake and frames are aiohttp's own.
+WrittenReply: TypeAlias = Response | Stream | CloseConnection | FaultReply | Upgrade
 
 # A larger body is not copied to join it to its head, and is sent in pieces: a transport copies what the socket does not
 # take at once, and nothing else runs meanwhile. In bytes.
@@ -44,7 +46,10 @@ _JOINED_BODY = 64 * 1024
 _PIECE = 2 * 1024 * 1024
 
 # How long the head of a stream waits for the first chunk, in seconds.
-_FIRST_CHUNK_GRACE = 0.1
+_FIRST_CHUNK_TIMEOUT = 0.1
+
+# Ended by an empty line as well: aiohttp's pure Python parser reads no line before that.
+_MALFORMED = b"this is not an HTTP status line\r\n\r\n"
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -72,18 +77,31 @@ class _WrittenResponse(web.StreamResponse):
         """Write nothing."""
 
 
+class UnwrittenResponse(_WrittenResponse):
+    """A response that writes `reply` when aiohttp asks it to, and closes the connection."""
+
+    def __init__(self, reply: Response) -> None:
+        super().__init__(keep_alive=False)
+        self._reply = reply
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write the reply."""
+        await write_reply(request, self._reply)
+        return None
+
+
 # They have no state: any number of requests may have the same one.
 _STAYS_OPEN = _WrittenResponse(keep_alive=True)
 _CLOSES = _WrittenResponse(keep_alive=False)
 
 
 async def write_continue(writer: AbstractStreamWriter) -> None:
-    """Tell a client that waits before it sends its body to send it."""
+    """Write `100 Continue`, for which some clients wait before they send a body."""
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """Write the whole `reply` to `request`, and return a response that tells aiohttp whether the connection stays open.
+async def write_reply(request: web.BaseRequest, reply: WrittenReply) -> web.StreamResponse:
+    """Write the whole `reply` to `request`, and return a response that says whether the connection stays open.
 
     Writing begins after the delay of `reply`. A reply that fails, such as a stream whose iterable raises, becomes an
     error reply as long as nothing is written.
@@ -94,9 +112,6 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
         reply = corrupt_encoding(response_of(reply))
     if isinstance(reply, CloseConnection):
         return _close_connection(request)
-    if isinstance(reply, WebSocket):
-        # aiohttp cannot begin a WebSocket for a client that has left.
-        return await run_websocket(request, reply) if request.transport is not None else _close_connection(request)
     head = _Head(request, response_of(reply) if isinstance(reply, FaultReply) else reply)
     try:
         if isinstance(reply, Response):
@@ -122,7 +137,7 @@ async def write_reply(request: web.BaseRequest, reply: Reply) -> web.StreamRespo
                 return _STAYS_OPEN if head.keep_alive else _CLOSES
             if head.body_ends_with_connection:
                 abort_with_reset(transport)
-        # Too late for another status: the client learns of the error from the missing rest of the body.
+        # Too late for another status: the client sees the error by the missing rest of the body.
         return _close_connection(request)
     return _STAYS_OPEN if head.keep_alive else _CLOSES
 
@@ -169,7 +184,7 @@ class _Head:
         self.is_written = True
 
     def _add_framing(self, reply: Response | Stream, headers: CIMultiDict[str]) -> None:
-        """Have the head tell where the body ends."""
+        """Add the headers that say where the body ends."""
         if self.is_bodiless:
             # The reply to a HEAD request has the Content-Length that the reply to a GET would have.
             length = len(reply.body) if isinstance(reply, Response) else 0
@@ -188,7 +203,7 @@ class _Head:
             self.keep_alive = False
 
     def _add_connection(self, headers: CIMultiDict[str]) -> None:
-        """Have the head tell whether the connection stays open, unless the reply does."""
+        """Add the header that says whether the connection stays open, unless the reply has it."""
         if hdrs.CONNECTION in headers:
             if "close" in ",".join(headers.getall(hdrs.CONNECTION)).lower():
                 self.keep_alive = False
@@ -239,7 +254,7 @@ async def _send_head_late(head: _Head) -> None:
     Before the head is sent, an error can still be answered with a status; but the body may be waiting for something
     that the client does once it has the head.
     """
-    await sleep(_FIRST_CHUNK_GRACE)
+    await sleep(_FIRST_CHUNK_TIMEOUT)
     # An error shows again when the first chunk is written.
     with contextlib.suppress(Exception):
         await head.write()
@@ -259,7 +274,10 @@ async def _write_fault(head: _Head, reply: FaultReply) -> None:
         if not head.is_bodiless:
             body = response_of(reply).body
             await head.writer.write(body[: len(body) // 2])
-    await show_fault(head.request, reply.fault)
+    if reply.fault is not Fault.MALFORMED:
+        await show_fault(head.request, reply.fault)
+    elif head.request.transport is not None:
+        head.request.transport.write(_MALFORMED)
 
 
 def _close_connection(request: web.BaseRequest) -> web.StreamResponse:

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from aiointercept_core import WebSocketConnection
+from aiointercept_core import WebSocketConnection, close_iterable
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
@@ -115,9 +115,7 @@ async def _put_items(
             call_threadsafe(reader_loop, items.put_nowait, (item, go_on))
             await taken
     finally:
-        aclose = getattr(iterator, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        await close_iterable(iterator)
 
 
 def _is_coroutine_function(function: Any) -> bool:

@@ -3,11 +3,9 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeAlias
 
-from aiointercept_core import CloseConnection, Reply, Stream, Upgrade
+from aiointercept_core import CloseConnection, Reply, Stream, Upgrade, close_iterable
 from aiointercept_dns import OutgoingRequest, Upstream, is_loopback
 from aiointercept_server import AiointerceptRequest, is_served_here
-
-from ._sending import close_body
 
 __all__ = ["Body", "Forwarder", "OwnPortError"]
 
@@ -43,7 +41,7 @@ class Forwarder:
                 request.method, request.url, request.headers, body, as_sent_by=client_request
             )
         except Exception as exc:
-            await close_body(body)
+            await close_iterable(body)
             if isinstance(exc, OwnPortError):
                 raise OwnPortError(
                     f"{request.method} {request.url} is not forwarded, because it leads to a port of a mock of this "
@@ -67,8 +65,8 @@ async def _relayed(response_body: AsyncIterator[bytes], request_body: Body) -> A
         async for chunk in response_body:
             yield chunk
     finally:
-        await close_body(response_body)
-        await close_body(request_body)
+        await close_iterable(response_body)
+        await close_iterable(request_body)
 
 
 def _refuse_own_port(host: str, port: int) -> OwnPortError | None:

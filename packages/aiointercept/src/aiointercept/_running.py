@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from aiointercept_core import CloseConnection, FaultReply, Journal, Record, Registry, Reply, Route, Stream, WebSocket
-from aiointercept_dns import REAL_NETWORK, Address, Decision, OutgoingRequest, Redirection
+from aiointercept_dns import Address, OutgoingRequest, RealNetwork, Redirection
 from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_retries
 
 from ._callbacks import CallbackRunner
@@ -148,7 +148,7 @@ class RunningMock:
 
     # Asked by the redirection, on a client's event loop.
 
-    def decide(self, request: OutgoingRequest) -> Decision:
+    def decide(self, request: OutgoingRequest) -> Address | RealNetwork | None:
         """Return where a request of an aiohttp client of the process is sent."""
         url = request.url
         if self.address is not None and (url.raw_host, url.port) == self.address:
@@ -164,7 +164,7 @@ class RunningMock:
             case Destination.MOCK_AS_FALLBACK:
                 return self._address(request)._replace(fallback=True)
             case Destination.REAL_NETWORK:
-                return REAL_NETWORK
+                return RealNetwork.REAL_NETWORK
         return None
 
     def _address(self, request: OutgoingRequest) -> Address:

@@ -5,16 +5,15 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from aiointercept_core import Record, Stream, WebSocketConnection
+from aiointercept_core import Record, Stream, WebSocketConnection, checked_chunks, close_iterable
 from aiointercept_dns import OutgoingRequest
-from aiointercept_server import checked_chunks
 
 from ._core import ReportedError
 from ._cross_loop import CallbackCancelledError
 from ._errors import keep_error
 from ._faults import set_disconnect
 
-__all__ = ["close_body", "keep_body_errors", "keep_handler_errors"]
+__all__ = ["keep_body_errors", "keep_handler_errors"]
 
 
 async def keep_body_errors(
@@ -22,14 +21,15 @@ async def keep_body_errors(
 ) -> AsyncIterator[bytes]:
     """Yield the chunks of `reply`; add an error in them to `errors`."""
     body = aiter(reply.body)
+    # Here too, because an error that the server finds is only logged there.
     chunks = checked_chunks(reply._replace(body=body))
     try:
         with _keeping_error(errors, record, client_request):
             async for chunk in chunks:
                 yield chunk
     finally:
-        await close_body(chunks)
-        await close_body(body)
+        await close_iterable(chunks)
+        await close_iterable(body)
 
 
 async def keep_handler_errors(
@@ -41,15 +41,6 @@ async def keep_handler_errors(
     """Have `handler` talk to a client; add an error in it to `errors`."""
     with _keeping_error(errors, record, None):
         await handler(connection)
-
-
-async def close_body(body: object) -> None:
-    """Close an async generator now and not when it is collected; without effect for other objects."""
-    aclose = getattr(body, "aclose", None)
-    if aclose is not None:
-        # A generator that another task is reading cannot be closed.
-        with contextlib.suppress(RuntimeError):
-            await aclose()
 
 
 @contextlib.contextmanager

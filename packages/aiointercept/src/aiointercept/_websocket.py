@@ -267,6 +267,9 @@ async def _send_all(socket: RecordedWebSocket, websocket: ServerWebSocket, recei
         elif outgoing.error is None:
             try:
                 await socket.send_frame(*item)
+            except ConnectionError as exc:
+                # A message that waits to be sent when the client leaves fails with another class.
+                outgoing.fail(ClientConnectionResetError(*exc.args))
             except Exception as exc:
                 outgoing.fail(exc)
     # `close()` reads the answer of the client itself.

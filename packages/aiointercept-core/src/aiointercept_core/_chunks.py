@@ -1,11 +1,9 @@
-"""The chunks of a streamed body, compared with what its reply announces."""
+"""The chunks of a streamed body: compared with what its reply announces, and closed."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator
 
-from aiohttp import hdrs
-
-from aiointercept_core import Stream
+from ._replies import Stream
 
 __all__ = ["checked_chunks", "close_iterable"]
 
@@ -17,7 +15,7 @@ async def checked_chunks(reply: Stream) -> AsyncGenerator[bytes, None]:
     Content-Length: when it has ended, or when the first `Content-Length` bytes were yielded. The body is not closed:
     closing may take a while, and the error must be known before.
     """
-    announced = reply.headers.get(hdrs.CONTENT_LENGTH)
+    announced = reply.headers.get("Content-Length")
     left = None if announced is None else int(announced)
     async for chunk in reply.body:
         if not isinstance(chunk, bytes | bytearray | memoryview):
@@ -38,9 +36,12 @@ async def checked_chunks(reply: Stream) -> AsyncGenerator[bytes, None]:
         raise ValueError(f"body: the async iterable ended {left} bytes before its Content-Length")
 
 
-async def close_iterable(body: AsyncIterable[bytes | bytearray | memoryview]) -> None:
-    """Close a generator, so that its `finally` runs now and not when it is freed."""
-    aclose = getattr(body, "aclose", None)
+async def close_iterable(iterable: object) -> None:
+    """Close an async generator, so that its `finally` runs now and not when it is freed; other objects have no end.
+
+    An error is lost: it does not change what was sent. A generator that another task is reading is not closed.
+    """
+    aclose = getattr(iterable, "aclose", None)
     if aclose is not None:
         with contextlib.suppress(Exception):
             await aclose()
