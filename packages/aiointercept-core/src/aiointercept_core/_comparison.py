@@ -3,7 +3,6 @@
 The expected value is compared by `expected == actual`, so that `unittest.mock.ANY` and similar objects work.
 """
 
-import functools
 import json
 import re
 from abc import abstractmethod
@@ -20,13 +19,22 @@ from ._matchers import Difference
 from ._request import Request, header
 from ._value_difference import ValueDifferences
 
-__all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Query", "TextPattern", "ValueMatcher"]
+__all__ = [
+    "JSON",
+    "Body",
+    "Data",
+    "Form",
+    "Headers",
+    "Missing",
+    "NoBody",
+    "Query",
+    "TextPattern",
+    "ValueMatcher",
+    "json_value",
+]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
-
-# The cache of parsed bodies keeps none that is larger, in bytes.
-_LONGEST_CACHED = 8192
 
 
 class NoBody:
@@ -100,7 +108,10 @@ class ValueMatcher:
 
     def differences(self, request: Request) -> Iterable[Difference]:
         """Return the places in which the values differ; they are looked for when they are listed."""
-        expected, actual = self.values(request)
+        return self.compare(*self.values(request))
+
+    def compare(self, expected: Any, actual: Any) -> Iterable[Difference]:
+        """Return the places in which two values differ, given as `values` returns them."""
         return ValueDifferences(self.what, expected, actual) if expected != actual else ()
 
 
@@ -111,21 +122,17 @@ class JSON(ValueMatcher):
 
     def values(self, request: Request) -> tuple[Any, Any]:
         """Return the expected value and the JSON value in the body."""
-        body = request.body
-        if not body:
-            return self.expected, NoBody()
-        try:
-            return self.expected, _parse_json(body)
-        except (ValueError, RecursionError):
-            return self.expected, Missing(f"a body that is not JSON: {describe_value(body)}")
+        return self.expected, json_value(request.body)
 
 
-def _parse_json(body: bytes) -> Any:
-    return _parse_cached(body) if len(body) <= _LONGEST_CACHED else json.loads(body)
-
-
-# The body of a request is parsed once for all routes with a condition on it.
-_parse_cached = functools.lru_cache(maxsize=1)(json.loads)
+def json_value(body: bytes | None) -> Any:
+    """Return the JSON value in a body, `NoBody` or `Missing` if there is none."""
+    if not body:
+        return NoBody()
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return Missing(f"a body that is not JSON: {describe_value(body)}")
 
 
 class Data(ValueMatcher):

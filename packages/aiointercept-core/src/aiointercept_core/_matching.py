@@ -4,15 +4,17 @@ Conditions are users' code: they are evaluated without the lock of the registry,
 routes, and the explanation of an unmatched request uses the results again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
+from ._comparison import JSON, json_value
+from ._conditions import Predicate
 from ._format import describe_error
-from ._matchers import Difference
+from ._matchers import Difference, Matcher
 from ._request import Request
-from ._route import Candidate, Route, RouteQueue
+from ._route import ANY_METHOD, Candidate, Route, RouteQueue
 from ._urls import request_key
 
 __all__ = ["Matching", "Unknown"]
@@ -83,6 +85,8 @@ class Matching(Generic[R]):
 
     # Whether the request can be answered by a route for WebSockets; found out if there are any.
     websockets = True
+    # The JSON value in the body once it is parsed, in a tuple because any value is possible.
+    _json: tuple[Any, ...] = ()
 
     def __init__(self, request: R, on_error: Callable[[BaseException, Request], None]) -> None:
         self.request = request
@@ -121,7 +125,7 @@ class Matching(Generic[R]):
             known.result = self._head(queue)
             # The body may not have arrived yet, so it is looked at only where it decides.
             if queue.body_matchers and not known.result:
-                known.result = self._lazily(queue.body_differences(self.request))
+                known.result = self._lazily(queue.body_matchers)
         return not known.result
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
@@ -129,14 +133,15 @@ class Matching(Generic[R]):
         known = self._of(queue)
         if known.explained is None:
             head = known.head.listed() if known.head is not None else []
-            if self._needs_handshake(queue):
-                found = queue.all_differences(self.request, [_NO_HANDSHAKE])
-                known.explained = self._lazily(found).listed()
-            elif known.result is None:
-                known.explained = self._lazily(queue.all_differences(self.request)).listed()
+            needs_handshake = self._needs_handshake(queue)
+            if needs_handshake or known.result is None:
+                found = [_NO_HANDSHAKE] if needs_handshake else []
+                if self.request.method.upper() != queue.method != ANY_METHOD:
+                    found.append(Difference("method"))
+                known.explained = self._lazily((queue.matcher, *queue.conditions), found).listed()
             elif queue.body_matchers and head:
                 # The body was not looked at before, because the head differs.
-                known.explained = self._lazily(queue.body_differences(self.request, head)).listed()
+                known.explained = self._lazily(queue.body_matchers, head).listed()
             else:
                 known.explained = known.result.listed()
         return known.explained
@@ -151,14 +156,41 @@ class Matching(Generic[R]):
     def _head(self, queue: RouteQueue) -> _Differences:
         known = self._of(queue)
         if known.head is None:
-            known.head = self._lazily(queue.head_differences(self.request))
+            known.head = self._lazily(queue.head_matchers)
         return known.head
 
     def _of(self, queue: RouteQueue) -> _Known:
         return self._known.setdefault(queue, _Known())
 
-    def _lazily(self, source: Iterator[Iterable[Difference]]) -> _Differences:
-        return _Differences(source, self._report)
+    def _lazily(self, matchers: Iterable[Matcher], found: Sequence[Difference] = ()) -> _Differences:
+        return _Differences(self._differences(matchers, found), self._report)
+
+    def _differences(self, matchers: Iterable[Matcher], found: Sequence[Difference]) -> Iterator[Iterable[Difference]]:
+        """Yield the differences of each matcher that has some, after those that were `found`.
+
+        A predicate is not asked when there are some. What a matcher returns is not listed here: its text may take long.
+        """
+        if found:
+            yield found
+        differs = bool(found)
+        for matcher in matchers:
+            if differs and isinstance(matcher, Predicate):
+                continue
+            differences = self._ask(matcher)
+            if isinstance(differences, Iterator):
+                first = next(differences, None)
+                differences = () if first is None else chain((first,), differences)
+            if differences:
+                differs = True
+                yield differences
+
+    def _ask(self, matcher: Matcher) -> Iterable[Difference]:
+        """Return the differences of a matcher; the body is parsed once for all conditions on its JSON value."""
+        if not isinstance(matcher, JSON):
+            return matcher.differences(self.request)
+        if not self._json:
+            self._json = (json_value(self.request.body),)
+        return matcher.compare(matcher.expected, *self._json)
 
     def _report(self, error: BaseException) -> None:
         self._on_error(error, self.request)

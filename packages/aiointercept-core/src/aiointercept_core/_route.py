@@ -1,18 +1,16 @@
 """Routes, and queues of routes for the same requests."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, filterfalse
+from collections.abc import Callable, Sequence
+from itertools import filterfalse
 from typing import Any, Generic, TypeAlias
 
 from yarl import URL
 
-from ._conditions import Predicate
 from ._fault_replies import FaultTemplate
 from ._format import shorten
-from ._matchers import Difference, ExactURL, Matcher, URLPattern
+from ._matchers import ExactURL, Matcher, URLPattern
 from ._replies import CallbackContext, DirectContext, Reply, WebSocket
 from ._reply_template import ReplyTemplate
-from ._request import Request
 from ._request import RequestT as R
 
 __all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
@@ -187,44 +185,6 @@ class RouteQueue:
         """Return how many calls the routes were registered for if all are exhausted, otherwise `None`."""
         return sum(route._limit or 0 for route in self.routes) if self.current() is None else None
 
-    def head_differences(self, request: Request) -> Iterator[Iterable[Difference]]:
-        """Yield what differs between `request`, whose head is enough, and the requests that the routes are for."""
-        return _differences(self.head_matchers, request)
-
-    def body_differences(self, request: Request, found: Sequence[Difference] = ()) -> Iterator[Iterable[Difference]]:
-        """Yield what differs in the body, after the differences of the head that were `found`."""
-        return _differences(self.body_matchers, request, found)
-
-    def all_differences(self, request: Request, found: Sequence[Difference] = ()) -> Iterator[Iterable[Difference]]:
-        """Yield what differs between `request` and the requests that the routes are for, method and URL included.
-
-        The differences that were `found` come first.
-        """
-        method = (Difference("method"),) if request.method.upper() != self.method != ANY_METHOD else ()
-        return _differences((self.matcher, *self.conditions), request, (*found, *method))
-
 
 def _needs_body(matcher: Matcher) -> bool:
     return bool(getattr(matcher, "needs_body", True))
-
-
-def _differences(
-    matchers: Iterable[Matcher], request: Request, found: Sequence[Difference] = ()
-) -> Iterator[Iterable[Difference]]:
-    """Yield the differences of each matcher that has some, after those that were `found`.
-
-    A predicate is not asked when there are some. What a matcher returns is not listed here: its text may take long.
-    """
-    if found:
-        yield found
-    differs = bool(found)
-    for matcher in matchers:
-        if differs and isinstance(matcher, Predicate):
-            continue
-        differences = matcher.differences(request)
-        if isinstance(differences, Iterator):
-            first = next(differences, None)
-            differences = () if first is None else chain((first,), differences)
-        if differences:
-            differs = True
-            yield differences
