@@ -99,6 +99,19 @@ def test_a_handler_that_is_no_coroutine_function(registry, function):
     assert registry.routes == []
 
 
+def test_a_handler_is_named_as_in_the_code(registry):
+    def answer(ws, word): ...
+
+    with pytest.raises(TypeError, match=r"got test_a_handler_is_named_as_in_the_code\.answer\(\); "):
+        registry.ws(URL_, functools.partial(answer, word="a"))
+
+
+def test_an_argument_that_only_other_routes_have(registry):
+    with pytest.raises(TypeError, match=r"^unknown argument 'status'; the known ones are protocols, headers, repeat, "):
+        registry.ws(URL_, handler, status=101)
+    assert "unknown" not in inspect.signature(registry.ws).parameters
+
+
 def test_a_handler_that_was_called(registry):
     coroutine = handler(None)
     with pytest.raises(TypeError, match="handler must be a coroutine function, got <coroutine object"):
@@ -119,13 +132,19 @@ def test_an_async_generator_function_is_no_handler(registry):
     [
         ({"protocols": "chat"}, TypeError, "protocols must be a list of str, got 'chat'; write protocols=['chat']"),
         ({"protocols": 1}, TypeError, "protocols must be a list of str, got 1; write protocols=['chat']"),
-        ({"protocols": ["a b"]}, ValueError, "protocols must be names of subprotocols without spaces, got 'a b'"),
+        (
+            {"protocols": ["a b"]},
+            ValueError,
+            "protocols must be names of subprotocols without spaces, got 'a b'; for example protocols=['graphql-ws']",
+        ),
         ({"protocols": [""]}, ValueError, "protocols must be names of subprotocols without spaces, got ''"),
         ({"protocols": [b"a"]}, ValueError, "protocols must be names of subprotocols without spaces, got b'a'"),
         ({"headers": {"X-A": "a\nb"}}, ValueError, None),
         ({"headers": {"X-A": 1}}, TypeError, None),
         ({"headers": [("X-A", "1")]}, TypeError, None),
-        ({"repeat": -1}, ValueError, "repeat must be True, False or a positive number, got -1"),
+        ({"repeat": -1}, ValueError, "repeat must be True, False or a positive number, got -1; pass True for no limit"),
+        ({"protocol": "chat"}, TypeError, "unknown argument 'protocol'; did you mean 'protocols'?"),
+        ({"times": 2}, TypeError, "unknown argument 'times'; did you mean 'repeat'?"),
         ({"repeat": "2"}, TypeError, None),
         ({"delay": -1}, ValueError, None),
         ({"delay": "1"}, TypeError, None),

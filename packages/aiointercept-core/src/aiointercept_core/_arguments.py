@@ -63,16 +63,20 @@ def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> Non
         prefix = name[: name.find("__") + 2] if "__" in name else name
         if prefix in _NO_ARGUMENT:
             hint = _NO_ARGUMENT[prefix]
-        elif meant := _called(name) or _called(prefix) or difflib.get_close_matches(name, known, n=1, cutoff=0.7):
+        elif (
+            meant := _called(name, known)
+            or _called(prefix, known)
+            or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+        ):
             hint = f"did you mean {' or '.join(map(repr, meant))}?"
         else:
             hint = f"the known ones are {', '.join(known)}"
         raise TypeError(f"unknown argument {name!r}; {hint}")
 
 
-def _called(word: str) -> list[str]:
-    """Return the arguments that other libraries call `word`."""
-    return [name for name, others in _OTHER_NAMES.items() if word in others.split()]
+def _called(word: str, known: Collection[str]) -> list[str]:
+    """Return the arguments among `known` that other libraries call `word`."""
+    return [name for name, others in _OTHER_NAMES.items() if name in known and word in others.split()]
 
 
 def without_class_names(cls: type[C]) -> type[C]:
@@ -163,7 +167,7 @@ def check_repeat(repeat: object, body: object, argument: str = "body") -> int | 
     if not isinstance(repeat, int):
         raise TypeError(f"repeat must be True, False or a positive number, got {describe_value(repeat)}; pass an int")
     if repeat < 0:
-        raise ValueError(f"repeat must be True, False or a positive number, got {repeat!r}")
+        raise ValueError(f"repeat must be True, False or a positive number, got {repeat!r}; pass True for no limit")
     count = None if repeat is True else int(repeat) or 1
     if count != 1 and isinstance(body, AsyncIterator):
         name = getattr(body, "__name__", "")

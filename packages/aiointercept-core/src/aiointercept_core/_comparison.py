@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from multidict import CIMultiDict, MultiDict
 
 from ._format import describe_value
-from ._forms import parse_form
+from ._forms import as_text, parse_form
 from ._matchers import Difference
 from ._request import Request, header
 from ._value_difference import ValueDifferences
@@ -145,7 +145,7 @@ class Data(ValueMatcher):
         expected, body = self.expected, request.body or b""
         if isinstance(expected, Mapping) and request.body is not None:
             return _form_values(expected, body, header(request, "Content-Type"))
-        actual = _as_text(body) if isinstance(expected, str | TextPattern) else body
+        actual = as_text(body) if isinstance(expected, str | TextPattern) else body
         return expected, NoBody() if request.body is None and expected != actual else actual
 
 
@@ -273,13 +273,6 @@ def _form_values(expected: Mapping[str, Any], body: bytes, kind: str) -> tuple[A
     return _singles(wanted), _singles(form)
 
 
-def _as_text(body: bytes) -> str | bytes:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body
-
-
 def _as_sent(value: Any) -> Any:
     """Return an expected value as a form or a query contains it: numbers as text."""
     value = value.value if isinstance(value, Enum) else value
@@ -290,7 +283,7 @@ def _in_type_of(expected: Any, sent: str | bytes) -> str | bytes:
     """Return a form value as str or bytes, whichever is expected."""
     if isinstance(expected, bytes) and isinstance(sent, str):
         return sent.encode()
-    return _as_text(sent) if isinstance(expected, str) and isinstance(sent, bytes) else sent
+    return as_text(sent) if isinstance(expected, str) and isinstance(sent, bytes) else sent
 
 
 def _singles(fields: Mapping[str, list[Any]]) -> dict[str, Any]:

@@ -136,7 +136,9 @@ def build_matcher(url: str | URL | re.Pattern[str], params: Query = None) -> Exa
                 "params cannot be added to a pattern; use match_query=, or write the query into the pattern"
             )
         if not isinstance(url.pattern, str):
-            raise TypeError(f"url must be a pattern compiled from a str, got {url!r}")
+            raise TypeError(
+                f"url must be a pattern compiled from a str, got {describe_value(url)}; compile it from a str"
+            )
         return URLPattern(url)
     if not isinstance(url, str | URL):
         raise TypeError(
@@ -152,7 +154,9 @@ def build_matcher(url: str | URL | re.Pattern[str], params: Query = None) -> Exa
         try:
             normalized = normalize_url(normalized.extend_query(params))
         except (TypeError, ValueError) as exc:
-            raise type(exc)(f"params must be a query as session.get(params=) takes it: {exc}") from exc
+            raise type(exc)(
+                f"params must be a query as session.get(params=) takes it, got {describe_value(params)}: {exc}"
+            ) from exc
     return ExactURL(normalized)
 
 

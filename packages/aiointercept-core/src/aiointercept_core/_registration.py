@@ -1,5 +1,6 @@
 """Registering: the arguments of `add` and `ws`, checked at once and made into routes."""
 
+import inspect
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -122,7 +123,8 @@ class Registration(MethodShortcuts[R], Generic[R]):
         )
         reply: Reply | ReplyTemplate | FaultTemplate = self._build_reply(result, method)
         if fault is not None:
-            reply = build_fault(fault, result, reply, method, matcher)
+            bodies = {"body": body or None, "json": json, "payload": payload}
+            reply = build_fault(fault, result, reply, method, matcher, bodies)
         count = check_repeat(repeat, result.body, "body" if sse is None else "sse")
         runs_functions = callback is not None or isinstance(reply, ReplyTemplate)
         route: Route[R] = Route(
@@ -155,6 +157,7 @@ class Registration(MethodShortcuts[R], Generic[R]):
         match: Callable[[Any], object] | None = None,
         delay: float = 0.0,
         fault: Fault | BaseException | type[BaseException] | None = None,
+        **unknown: "Never",
     ) -> Route[R]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
@@ -164,13 +167,14 @@ class Registration(MethodShortcuts[R], Generic[R]):
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
+        reject_unknown(unknown, _WS_OPTIONS)
         matcher, conditions = build_conditions(
             build_matcher(url, params), match_headers, match_query, None, None, None, match
         )
         check_behaviour(None, None, fault)
         reply: WebSocket | FaultTemplate = build_websocket(handler, protocols, headers)
         if fault is not None:
-            reply = build_fault(fault, CallbackResult(), reply, "GET", matcher)
+            reply = build_fault(fault, CallbackResult(), reply, "GET", matcher, {})
         route: Route[R] = Route(
             "GET",
             matcher,
@@ -190,3 +194,5 @@ class Registration(MethodShortcuts[R], Generic[R]):
 
 
 set_signatures(Registration.add)
+# The keyword arguments of `ws`.
+_WS_OPTIONS = list(inspect.signature(Registration.ws).parameters)[3:]

@@ -236,7 +236,8 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         """Return the reply that `result`, a `CallbackResult`, stands for, checked like the reply of `route`."""
         if not isinstance(result, CallbackResult):
             name = "the callback" if route._callback is None else f"callback {describe_function(route._callback)}"
-            raise TypeError(f"{name} must return a CallbackResult, got {describe_value(result)}")
+            advice = "write return CallbackResult(payload=...)"
+            raise TypeError(f"{name} must return a CallbackResult, got {describe_value(result)}; {advice}")
         return await _make_reply(self._build_reply(result, request.method), route)
 
     async def answer(self, request: R) -> Reply:

@@ -137,7 +137,10 @@ def _check_status(status: object) -> int:
     if status is None:
         return 200
     if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
-        raise ValueError(f"status must be an int from 200 to 999 or an http.HTTPStatus, got {describe_value(status)}")
+        raise ValueError(
+            f"status must be an int from 200 to 999 or an http.HTTPStatus, got {describe_value(status)}; "
+            "for example status=404"
+        )
     return int(status)
 
 

@@ -190,7 +190,7 @@ def _text(data: object) -> str:
 
 def _check_line(name: str, value: object, forbidden: str) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"the {name} of an event must be a str, got {describe_value(value)}")
+        raise TypeError(f"the {name} of an event must be a str, got {describe_value(value)}; convert it with str()")
     if any(character in value for character in forbidden):
         what = "line ends and NUL" if "\0" in forbidden else "line ends"
         raise ValueError(f"the {name} of an event must not contain {what}, got {describe_value(value)}")

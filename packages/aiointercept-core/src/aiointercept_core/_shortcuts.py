@@ -94,11 +94,11 @@ class MethodShortcuts(Generic[R]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "add" in vars(cls):
+        for function in {"add", "ws"} & vars(cls).keys():
             # `unknown` is there only to say which name was misspelt.
-            signature = inspect.signature(cls.add)
+            signature = inspect.signature(vars(cls)[function])
             shown = [parameter for name, parameter in signature.parameters.items() if name != "unknown"]
-            vars(cls.add)["__signature__"] = signature.replace(parameters=shown)
+            vars(cls)[function].__signature__ = signature.replace(parameters=shown)
 
     @abstractmethod
     def add(self, url: str | URL | re.Pattern[str], method: str = "GET", **options: "Unpack[RouteOptions]") -> Route[R]:

@@ -1,14 +1,24 @@
 """Users' code in a stack of calls: which frames are theirs, and what to say of an error in their function."""
 
 import functools
+import inspect
 import os
 from collections.abc import Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from ._format import describe_error
+from ._format import describe_error, unwrap_partials
 
-__all__ = ["ReportedError", "blame", "caller", "describe_blamed", "has_user_frames", "hide_own_frames", "place_of"]
+__all__ = [
+    "ReportedError",
+    "blame",
+    "caller",
+    "describe_blamed",
+    "has_user_frames",
+    "hide_own_frames",
+    "is_coroutine_function",
+    "place_of",
+]
 
 _OWN_PACKAGES = frozenset({"aiointercept", "aiointercept_core", "aiointercept_dns", "aiointercept_server"})
 
@@ -21,6 +31,12 @@ _MAX_WRAPPERS = 20
 
 class ReportedError(Exception):
     """An error in a user's function, which is the cause; the log has the message already."""
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Return whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
+    function = unwrap_partials(function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def caller(frame: FrameType | None) -> tuple[FrameType | None, int]:

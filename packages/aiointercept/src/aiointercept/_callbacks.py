@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiointercept_core import WebSocketConnection
-from aiointercept_core._user_code import blame, describe_blamed, hide_own_frames
+from aiointercept_core._user_code import blame, describe_blamed, hide_own_frames, is_coroutine_function
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
@@ -58,7 +58,7 @@ class CallbackContext:
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `function` and return what it returns, awaited if it is awaitable."""
         call = functools.partial(function, *args, **kwargs)
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             return await self._run(call)
         result = await self._thread.run(functools.partial(self._variables.copy().run, call))
         if inspect.isawaitable(result):
@@ -127,10 +127,3 @@ def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
     errors.append(error)
     who, where = blame(hide_own_frames(error), "function")
     logger.error("%s after its client had left%s", describe_blamed(error, who), where and f" ({where})")
-
-
-def _is_coroutine_function(function: Any) -> bool:
-    """Tell whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

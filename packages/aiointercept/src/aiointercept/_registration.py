@@ -121,6 +121,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
         match: Callable[[Any], object] | None = None,
         delay: float = 0.0,
         fault: Fault | BaseException | type[BaseException] | None = None,
+        **unknown: "Never",
     ) -> Route[AiointerceptRequest]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
@@ -144,6 +145,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
             match=match,
             delay=delay,
             fault=fault,
+            **unknown,
         )
         return self._check_route(route, url)
 
