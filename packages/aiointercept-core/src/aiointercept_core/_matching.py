@@ -95,7 +95,7 @@ class Matching(Generic[R]):
         self._known: dict[RouteQueue, _Known] = {}
 
     def choose(self, candidates: Iterable[Candidate]) -> Route[Any] | Unknown | None:
-        """Return the current route of the first queue that is for the request, `Unknown` if it must be evaluated."""
+        """Return the current route of the first queue that matches the request, `Unknown` if it must be evaluated."""
         for queue, route in candidates:
             if queue.has_matchers:
                 differences = self._of(queue).result
@@ -109,15 +109,15 @@ class Matching(Generic[R]):
     def evaluate(self, candidates: Iterable[Candidate]) -> None:
         """Evaluate the conditions of the queues until those of one hold."""
         for queue, _ in candidates:
-            if self.fits(queue):
+            if self.matches(queue):
                 return
 
-    def head_fits(self, candidates: Iterable[Candidate]) -> bool:
-        """Return whether the head of the request fits one of the queues; the body may decide then."""
+    def matches_head(self, candidates: Iterable[Candidate]) -> bool:
+        """Return whether one of the queues matches the head of the request; the body may decide then."""
         return any(not self._head(queue) for queue, _ in candidates)
 
-    def fits(self, queue: RouteQueue) -> bool:
-        """Return whether `queue`, for the method and URL of the request, is for it."""
+    def matches(self, queue: RouteQueue) -> bool:
+        """Return whether `queue`, for the method and URL of the request, matches it."""
         if self._needs_handshake(queue):
             return False
         known = self._of(queue)
@@ -129,7 +129,7 @@ class Matching(Generic[R]):
         return not known.result
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
-        """Return how the request differs from those that any `queue` is for, method and URL included."""
+        """Return how the request differs from those that any `queue` matches, method and URL included."""
         known = self._of(queue)
         if known.explained is None:
             head = known.head.listed() if known.head is not None else []
@@ -147,7 +147,7 @@ class Matching(Generic[R]):
         return known.explained
 
     def url_differs(self, queue: RouteQueue) -> bool:
-        """Return whether the URL of the request is not one of those that `queue` is for."""
+        """Return whether the URL of the request is not one that `queue` matches."""
         return any(True for _ in queue.matcher.differences(self.request))
 
     def _needs_handshake(self, queue: RouteQueue) -> bool:

@@ -137,7 +137,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         with self._lock:
             patterns = self._table.patterns
         request, texts = PlainRequest("", url), url_texts(url)
-        return any(queue.takes(texts) and not list(queue.matcher.differences(request)) for queue in patterns)
+        return any(queue.matches_url(texts) and not list(queue.matcher.differences(request)) for queue in patterns)
 
     def covers_origin(self, url: URL) -> bool:
         """Return whether an exact URL of the origin of `url` was registered, exhausted or not."""
@@ -146,20 +146,16 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
     def matching(self, request: Q | Matching[Q]) -> Matching[Q]:
         """Return the search for the route of `request`, which evaluates each condition once; itself if it is one.
 
-        Pass it instead of the request to `has_reply`, `may_answer`, `match` and `reserve`, to call several of them.
+        Pass it instead of the request to `matches_head`, `match` and `reserve`, to call several of them.
         """
         return request if isinstance(request, Matching) else Matching(request, self._on_error)
 
-    def has_reply(self, request: Request | Matching[Any]) -> bool:
-        """Return whether a reply is left for `request`, without consuming it."""
-        return self._find(self.matching(request), lambda route: route is not None)
-
-    def may_answer(self, request: Request | Matching[Any]) -> bool:
-        """Return whether a route with a reply left fits the head of `request`; its body may decide then."""
+    def matches_head(self, request: Request | Matching[Any]) -> bool:
+        """Return whether a route with a reply left matches the head of `request`; its body may decide then."""
         matching = self.matching(request)
         with self._lock:
             candidates = self._table.candidates(matching.key, matching.request.url)
-        return matching.head_fits(candidates)
+        return matching.matches_head(candidates)
 
     def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
         """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""

@@ -73,7 +73,7 @@ class Route(Generic[R]):
 
     def __str__(self) -> str:
         conditions = f" with {', '.join(map(str, self._conditions))}" if self._conditions else ""
-        return f"{self._without_conditions}{conditions}"
+        return f"{self.method} {self._matcher}{conditions}"
 
     @property
     def _user_function(self) -> tuple[str, object]:
@@ -88,10 +88,6 @@ class Route(Generic[R]):
     def _was_used(self) -> bool:
         """Whether it has answered a request, also before `clear_requests`."""
         return self.call_count + self._forgotten_calls > 0
-
-    @property
-    def _without_conditions(self) -> str:
-        return f"{self.method} {self._matcher}"
 
     def _count_calls(self, number: int) -> None:
         """Count `number` more requests as answered; -1 gives a reply back."""
@@ -128,11 +124,11 @@ class RouteQueue:
         self._unlimited: list[Route[Any]] = []
         self._position = 0
 
-    def takes(self, texts: tuple[str, str]) -> bool:
+    def matches_url(self, texts: tuple[str, str]) -> bool:
         """Return whether the pattern of the routes matches a URL, given as `url_texts` returns it."""
         return not isinstance(self.matcher, URLPattern) or self.matcher.match_text(texts) is not None
 
-    def is_for(self, route: Route[Any]) -> bool:
+    def has_conditions_of(self, route: Route[Any]) -> bool:
         """Return whether `route`, for the same method and URL, has the conditions of this queue."""
         return self.conditions == route._conditions and self.matcher == route._matcher
 
