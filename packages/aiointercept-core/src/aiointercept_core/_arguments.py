@@ -25,7 +25,7 @@ __tracebackhide__ = True
 
 C = TypeVar("C")
 
-# What other libraries call each argument. A word with two underscores at its end is a prefix.
+# The names of each argument in other libraries. A word with two underscores at its end is a prefix.
 _OTHER_NAMES = {
     "body": "content data html reply respond response response_data stream text",
     "callback": "handler side_effect",
@@ -46,7 +46,7 @@ _OTHER_NAMES = {
     "repeat": "is_reusable times",
     "status": "code status_code",
 }
-# What to write for words of other libraries that are no argument here.
+# The advice for arguments of other libraries that do not exist here.
 _NO_ARGUMENT = {
     "complete_qs": "the whole query of the URL is compared, unless match_query= is given",
     "passthrough": "it is an argument of the mock, not of a route",
@@ -58,7 +58,7 @@ _NO_ARGUMENT = {
 
 
 def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> None:
-    """Raise `TypeError` for the first unknown keyword argument, naming what is written instead."""
+    """Raise `TypeError` for the first unknown keyword argument, with the name that is meant."""
     for name in unknown:
         prefix = name[: name.find("__") + 2] if "__" in name else name
         if prefix in _NO_ARGUMENT:
@@ -125,9 +125,9 @@ def check_method(method: object) -> str:
 
 
 def check_behaviour(callback: object, exception: object, fault: object, sse: object = None) -> None:
-    """Raise `TypeError` for a callback, an exception or a fault that is none, `ValueError` for a fault beside these.
+    """Raise `TypeError` for a callback, exception or fault of a wrong type, `ValueError` for contradicting ones.
 
-    A fault beside a stream of events is a `ValueError` too.
+    A fault contradicts a callback, an exception and a stream of events.
     """
     if fault is not None and not _is_exception(fault) and not isinstance(fault, Fault):
         raise TypeError(
@@ -150,7 +150,7 @@ def check_behaviour(callback: object, exception: object, fault: object, sse: obj
 
 
 def check_delay(delay: object) -> float:
-    """Return the delay in seconds; raise `TypeError` or `ValueError` if it is no length of time."""
+    """Return the delay in seconds; raise `TypeError` or `ValueError` if it is not a length of time."""
     if isinstance(delay, bool) or not isinstance(delay, int | float):
         raise TypeError(f"delay must be a number of seconds, got {describe_value(delay)}; for example delay=0.2")
     if not 0 <= delay <= sys.float_info.max:

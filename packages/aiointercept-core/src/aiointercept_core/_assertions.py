@@ -248,9 +248,9 @@ def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> 
     expected, actual = map(describe_value, matcher.values(request))
     # If a value is too large to be shown completely, the first place that differs says more.
     is_shortened = "..." in expected or "..." in actual
-    told = lines[0] if is_shortened else f"{matcher.what}: expected {expected}, got {actual}"
-    message = told if is_shortened else f"expected {matcher.what} {expected}, got {actual}"
+    line = lines[0] if is_shortened else f"{matcher.what}: expected {expected}, got {actual}"
+    message = line if is_shortened else f"expected {matcher.what} {expected}, got {actual}"
     error = AssertionError(f"{name}: {message}")
-    if places := [line for line in lines if line != told]:
+    if places := [other for other in lines if other != line]:
         error.add_note("\n".join(places))
     return error

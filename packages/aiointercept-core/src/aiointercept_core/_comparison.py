@@ -186,7 +186,7 @@ class Headers(ValueMatcher):
         for name, values in expected.items():
             sent = received.popall(name, [])
             if not self.strict:
-                sent = _held(values, sent)
+                sent = _equal_values(values, sent)
             if sent:
                 actual[name] = sent
         if self.strict:
@@ -212,7 +212,9 @@ class Query(ValueMatcher):
     def values(self, request: Request) -> tuple[Any, Any]:
         """Return the expected pairs and those of the same names."""
         received, wanted = MultiDict(request.url.query), self._wanted
-        actual = {name: _held(values, received.getall(name)) for name, values in wanted.items() if name in received}
+        actual = {
+            name: _equal_values(values, received.getall(name)) for name, values in wanted.items() if name in received
+        }
         return _singles(wanted), _singles(actual)
 
     @property
@@ -235,7 +237,7 @@ def _same(expected: Any, other: Any) -> bool:
     return False
 
 
-def _held(values: list[Any], sent: list[Any]) -> list[Any]:
+def _equal_values(values: list[Any], sent: list[Any]) -> list[Any]:
     """Return those of `sent` that equal `values`, one for each; all of `sent` if some are missing."""
     equal = [[index for index, other in enumerate(sent) if value == other] for value in values]
     chosen: dict[int, int] = {}

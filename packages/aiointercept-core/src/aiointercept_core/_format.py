@@ -75,5 +75,5 @@ def count_of(number: int, noun: str) -> str:
 
 
 def list_of(named: list[str], total: int) -> str:
-    """Return the texts as a list that also tells how many of `total` are not named."""
+    """Return the texts as a list that ends with how many of `total` are not named."""
     return "; ".join([*named, f"and {total - len(named)} more"] if total > len(named) else named)

@@ -29,7 +29,7 @@ __all__ = [
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
 
-# What may stand before the first character that a pattern matches, and the characters that a URL may begin with.
+# A pattern that can match the beginning of a URL: anchors and groups, then a character that a URL may begin with.
 _BEGINS_LIKE_A_URL = re.compile(
     r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?:[hH][tT][tT][pP]|[wW][sS]|\.|\[|\\[wWSD])"
 )
@@ -167,7 +167,7 @@ def _url_differences(url: URL, other: URL) -> Iterator[Difference]:
         yield Difference("scheme")
     if url.raw_host != other.raw_host:
         yield Difference("host")
-    # Another scheme has another default port: naming both tells nothing more.
+    # Another scheme has another default port, so only the scheme is named.
     default_ports = url.scheme != other.scheme and url.is_default_port() and other.is_default_port()
     if url.port != other.port and not default_ports:
         yield Difference("port")

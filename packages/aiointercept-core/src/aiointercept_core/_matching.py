@@ -33,7 +33,7 @@ class Unknown:
 
 
 class _Differences:
-    """What differs between a request and the routes of a queue, found when it is asked for: the first one decides.
+    """The differences between a request and the routes of a queue, evaluated lazily: the first one decides.
 
     An exception of a condition is a difference, and `on_error` is called with it.
     """
@@ -70,7 +70,7 @@ class _Differences:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one queue: how the request differs in its head, in all that decides, and for an explanation."""
+    """The results for one queue: the differences in the head, in all that decides, and for an explanation."""
 
     head: _Differences | None = None
     result: _Differences | None = None

@@ -11,11 +11,12 @@ from yarl import URL, Query
 
 from ._arguments import check_behaviour, check_delay, check_method, check_repeat, reject_unknown, without_class_names
 from ._callback_arguments import check_callback
+from ._callback_context import CallbackContext
 from ._conditions import BodyPattern, build_conditions
 from ._fault_replies import FaultTemplate, build_fault
 from ._faults import Fault
 from ._matchers import build_matcher
-from ._replies import BodySource, Callback, CallbackContext, CallbackResult, CloseConnection, Reply, WebSocket
+from ._replies import BodySource, Callback, CallbackResult, CloseConnection, Reply, WebSocket
 from ._reply_template import ReplyTemplate, build_reply, choose_body, stream_events
 from ._request import RequestT as R
 from ._route import Route
@@ -161,8 +162,8 @@ class Registration(MethodShortcuts[R], Generic[R]):
     ) -> Route[R]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
-        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. Of
-        `protocols`, the first that the client offers is accepted; `headers` are added to the response. The other
+        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. The
+        first of `protocols` that the client offers is accepted; `headers` are added to the response. The other
         arguments are those of `add`. A request that is not a handshake never gets this route.
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.

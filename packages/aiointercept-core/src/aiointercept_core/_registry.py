@@ -15,6 +15,7 @@ from yarl import URL
 
 from ._assertions import CallAssertions
 from ._callback_arguments import callback_arguments
+from ._callback_context import CallbackContext, DirectContext
 from ._explanation import COMPARED, explain
 from ._fault_replies import FaultTemplate
 from ._format import count_of, describe_function, describe_value, list_of, shorten
@@ -22,15 +23,7 @@ from ._journal import Journal, Record
 from ._matchers import url_texts
 from ._matching import Matching, Unknown
 from ._registration import Registration, RegistryRules
-from ._replies import (
-    CallbackContext,
-    CallbackResult,
-    CloseConnection,
-    DirectContext,
-    Reply,
-    WebSocket,
-    format_error,
-)
+from ._replies import CallbackResult, CloseConnection, Reply, WebSocket, format_error
 from ._reply_template import ReplyTemplate
 from ._request import PlainRequest, Request, request_details
 from ._request import RequestT as R
@@ -280,7 +273,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
 
 
 def _log_error(error: BaseException, request: Request) -> None:
-    """Log what a condition has raised; what is no `Exception`, such as a `KeyboardInterrupt`, is raised."""
+    """Log an `Exception` that a condition has raised; another one, such as a `KeyboardInterrupt`, is raised."""
     if not isinstance(error, Exception):
         raise error
     logger.error("a condition raised for %s %s:\n%s", request.method, request.url, format_error(error))
@@ -292,5 +285,5 @@ async def _make_reply(reply: Reply | ReplyTemplate | FaultTemplate, route: Route
     elif isinstance(reply, FaultTemplate):
         reply = reply.make()
     elif isinstance(reply, WebSocket):
-        reply = reply._replace(handler=functools.partial(route._context.converse, reply.handler))
+        reply = reply._replace(handler=functools.partial(route._context.run_handler, reply.handler))
     return reply._replace(delay=route._delay) if route._delay else reply

@@ -6,10 +6,11 @@ from typing import Any, Generic, TypeAlias
 
 from yarl import URL
 
+from ._callback_context import CallbackContext, DirectContext
 from ._fault_replies import FaultTemplate
 from ._format import shorten
 from ._matchers import ExactURL, Matcher, URLPattern
-from ._replies import CallbackContext, DirectContext, Reply, WebSocket
+from ._replies import Reply, WebSocket
 from ._reply_template import ReplyTemplate
 from ._request import RequestT as R
 
@@ -77,7 +78,7 @@ class Route(Generic[R]):
 
     @property
     def _user_function(self) -> tuple[str, object]:
-        """What the user's function that makes the reply is registered as, and the function."""
+        """The kind of the user's function that makes the reply, such as `callback`, and the function."""
         if self._callback is not None:
             return "callback", self._callback
         if isinstance(self._reply, WebSocket):

@@ -17,8 +17,8 @@ from collections.abc import (
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ._callback_context import CallbackContext
 from ._format import describe_function, describe_value
-from ._replies import CallbackContext
 
 __all__ = ["EventStream", "Events", "ServerSentEvent", "encode_event", "sse_stream"]
 
@@ -77,7 +77,7 @@ def sse_stream(events: Events) -> AsyncIterable[bytes] | Callable[[], Any]:
     async, that returns one; then the result is such a function too. The events of a list are checked and encoded at
     once. A generator can be sent only once: the result is an `AsyncIterator` then.
 
-    Raises `TypeError` or `ValueError` for what is no stream, and for events in a list that cannot be sent.
+    Raises `TypeError` or `ValueError` for a value that is not a stream, and for events in a list that cannot be sent.
     """
     if isinstance(events, str | bytes | bytearray | memoryview | Mapping | ServerSentEvent):
         raise TypeError(f"sse must be a list of events, got {describe_value(events)}; write sse=[...] for one event")

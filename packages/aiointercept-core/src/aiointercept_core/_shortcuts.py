@@ -164,7 +164,7 @@ class MethodShortcuts(Generic[R]):
 def set_signatures(add: Callable[..., Route[Any]]) -> None:
     """Give the shortcuts the arguments of `add`, without the method, and a line on each of them, for `help()`.
 
-    The types are left out, because they make the signature unreadable; the lines tell them.
+    The types are left out, because they make the signature unreadable; the lines name them.
     """
     signature = inspect.signature(add)
     named = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]

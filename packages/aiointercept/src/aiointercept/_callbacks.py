@@ -13,12 +13,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiointercept_core import WebSocketConnection
-from aiointercept_core._user_code import blame, describe_blamed, hide_own_frames, is_coroutine_function
+from aiointercept_core._user_code import describe_error_of, hide_own_frames, is_coroutine_function, raised_by
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
 from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
-from ._websocket import converse
+from ._websocket import run_handler
 
 __all__ = ["CallbackContext", "CallbackRunner"]
 
@@ -87,10 +87,10 @@ class CallbackContext:
             # Also marks the exception of an iteration that nobody waits for as retrieved.
             await asyncio.gather(iterating, getting, return_exceptions=True)
 
-    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
+    async def run_handler(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
         """Have `handler` talk to the client over a `ServerWebSocket`, in one task on the loop."""
         assert isinstance(connection, RecordedWebSocket)
-        await converse(connection, handler, self._run)
+        await run_handler(connection, handler, self._run)
 
     async def _run(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Await `make()` in a task on the loop."""
@@ -125,5 +125,5 @@ async def _put_items(
 
 def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
     errors.append(error)
-    who, where = blame(hide_own_frames(error), "function")
-    logger.error("%s after its client had left%s", describe_blamed(error, who), where and f" ({where})")
+    who, where = raised_by(hide_own_frames(error), "function")
+    logger.error("%s after its client had left%s", describe_error_of(error, who), where and f" ({where})")

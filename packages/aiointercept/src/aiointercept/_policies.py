@@ -23,7 +23,7 @@ from aiointercept_core import (
     error_response,
     format_error,
 )
-from aiointercept_core._user_code import blame, describe_blamed, has_user_frames, hide_own_frames
+from aiointercept_core._user_code import describe_error_of, has_user_frames, hide_own_frames, raised_by
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
@@ -173,16 +173,16 @@ class DefaultReplies:
 def keep_error(errors: list[BaseException], error: BaseException, record: Record[AiointerceptRequest]) -> str:
     """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
     kind, function = ("function", None) if record.route is None else record.route._user_function
-    return _keep(errors, error, record.request, *blame(error, kind, function))
+    return _keep(errors, error, record.request, *raised_by(error, kind, function))
 
 
 def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
     """Keep and log the error of a user's function that is a condition of a route."""
-    _keep(errors, error, request, *blame(error, "condition"))
+    _keep(errors, error, request, *raised_by(error, "condition"))
 
 
 def _keep(errors: list[BaseException], error: BaseException, request: Request, who: str, where: str) -> str:
-    sentence = describe_blamed(error, who)
+    sentence = describe_error_of(error, who)
     is_raised = has_user_frames(error)
     sent = f"{request.method} {request.url}"
     note = f"{who} raised this for {sent}" if is_raised else f"{who} ({where}) failed for {sent}"

@@ -125,8 +125,8 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
     ) -> Route[AiointerceptRequest]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
-        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. Of
-        `protocols`, the first that the client offers is accepted; `headers` are added to the response. The other
+        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. The
+        first of `protocols` that the client offers is accepted; `headers` are added to the response. The other
         arguments are those of `add`. A request that is not a handshake never gets this route.
 
         Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
