@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib.util
 import re
 import runpy
 import shutil
@@ -222,6 +223,30 @@ def sources_of(name):
 def test_a_package_imports_nothing_that_it_should_not(name, forbidden):
     assert sources_of(name)
     assert imported_by(name) & forbidden == set()
+
+
+ROOMS = ["aiointercept.compat", *OURS]
+
+
+def private_imports():
+    """Yield each import of a private module of another room, compat being one: the module that imports, the other."""
+    for path in SOURCES:
+        importing = ".".join(path.relative_to(ROOT).with_suffix("").parts[3:])
+        room = next(room for room in ROOMS if importing.startswith(f"{room}."))
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ImportFrom):
+                package = importing.rpartition(".")[0]
+                imported = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                if imported.startswith("aiointercept") and "._" in imported and not imported.startswith(f"{room}._"):
+                    yield room, importing, imported
+
+
+def test_private_modules_of_another_package_are_imported_in_one_place():
+    """Those of core in `_core` of the facade; compat takes `_parts` of the facade, the plugin `_pytest_bridge`."""
+    taken = list(private_imports())
+    assert {importing for room, importing, _ in taken if room == "aiointercept"} == {"aiointercept._core"}
+    assert {imported for room, _, imported in taken if room == "aiointercept.compat"} == {"aiointercept._parts"}
+    assert {imported for room, _, imported in taken if room == "aiointercept_pytest"} == {"aiointercept._pytest_bridge"}
 
 
 def test_the_pytest_plugin_imports_nothing_heavy_until_it_is_used():

@@ -20,9 +20,10 @@ PACKAGES = {
     "server": "aiointercept_server",
 }
 
-# Prints the functions of ours that one call runs, in the order in which each thread first calls them.
+# Prints the functions of ours that one call runs, in the order in which each thread first calls them. With an argument,
+# the mock that answers has another one inside it.
 TRACE = """
-import asyncio, json, pathlib, sys, threading
+import asyncio, contextlib, json, pathlib, sys, threading
 
 import aiohttp
 
@@ -41,10 +42,13 @@ def trace(frame, event, arg):
 async def main():
     async with aiointercept(mock_external_urls=True) as m, aiohttp.ClientSession() as session:
         m.get("https://api.example.com/", callback=lambda url, **kwargs: CallbackResult())
-        called.clear()
-        sys.setprofile(trace)
-        await session.get("https://api.example.com/")
-        sys.setprofile(None)
+        async with aiointercept(mock_external_urls=True) if sys.argv[1:] else contextlib.nullcontext() as inner:
+            if inner is not None:
+                inner.get("https://api.example.com/inner")
+            called.clear()
+            sys.setprofile(trace)
+            await session.get("https://api.example.com/")
+            sys.setprofile(None)
 
 
 threading.setprofile(trace)
@@ -62,6 +66,12 @@ def steps():
     rows = re.findall(r"^\| \d+ \| (\w+) \| (.+?) \|", section(WAY, LAWS), re.MULTILINE)
     named = [f"{PACKAGES[package]}.{name}" for package, names in rows for name in re.findall(r"`(.+?)`", names)]
     return list(dict.fromkeys(named))
+
+
+def traced(*arguments):
+    """Return the functions that each thread calls, as TRACE prints them."""
+    command = [sys.executable, "-c", TRACE, *arguments]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
 
 
 def functions(path):
@@ -95,13 +105,18 @@ def test_every_function_that_is_named_is_there():
 
 
 def test_a_request_takes_the_way_that_is_described():
-    done = subprocess.run([sys.executable, "-c", TRACE], capture_output=True, text=True, timeout=60, check=True)
-    threads = json.loads(done.stdout)
-    expected = steps()
+    threads, expected = traced(), steps()
 
     assert set(expected) <= {name for names in threads for name in names}
     for names in threads:
         assert [name for name in names if name in expected] == [name for name in expected if name in names]
+
+
+def test_with_nested_mocks_the_reply_is_consumed_before_the_request_is_recorded():
+    steps_of_registry = ("aiointercept_core._registry.reserve", "aiointercept_core._registry.match")
+
+    assert not any(steps_of_registry[0] in names for names in traced())
+    assert [name for names in traced("nested") for name in names if name in steps_of_registry] == [*steps_of_registry]
 
 
 def test_every_command_that_is_named_is_there():

@@ -1,4 +1,4 @@
-"""Faults and delays that cannot happen are refused where they are registered, with what to write instead."""
+"""Faults that cannot happen in the mode of a mock are refused where they are registered, with what to write instead."""
 
 import re
 import warnings
@@ -13,21 +13,7 @@ HTTP = "http://api.example/"
 HTTPS = "https://api.example/"
 SHOWN = [fault for fault in Fault if fault.is_sent_by_server]
 CLIENT_ONLY = [fault for fault in Fault if not fault.is_sent_by_server]
-WITH_BODY = [fault for fault in Fault if fault.has_body]
-BODILESS = [fault for fault in Fault if not fault.has_body]
 NAMES = "DISCONNECT, RESET, MALFORMED, TRUNCATED, RESET_IN_BODY, CORRUPT_ENCODING, HANG"
-
-
-async def chunks():
-    yield b"body"
-
-
-def body():
-    return b"body"
-
-
-def callback(url):
-    raise NotImplementedError
 
 
 def refusal(url: str | re.Pattern[str], error: type[Exception], *, external: bool = True, **options) -> str:
@@ -79,11 +65,8 @@ def test_only_https_urls_have_tls(fault: Fault):
 
 
 @pytest.mark.parametrize("external", [False, True])
-@pytest.mark.parametrize("value", ["reset", "RESET", 7, True, False, int, Fault, [Fault.RESET], object], ids=repr)
-def test_other_types_are_no_faults(external: bool, value: object):
-    assert refusal("server_url", TypeError, external=external, fault=value) == (
-        f"fault must be a Fault, an exception or an exception class, got {value!r}; for example fault=Fault.RESET"
-    )
+def test_other_types_are_no_faults(external: bool):
+    assert refusal("server_url", TypeError, external=external, fault="reset").startswith("fault must be a Fault, ")
 
 
 @pytest.mark.parametrize("external", [False, True])
@@ -92,100 +75,6 @@ def test_a_stop_iteration_reaches_no_caller(external: bool, value: object):
     assert refusal("server_url", ValueError, external=external, fault=value) == (
         "fault: no coroutine can raise StopIteration, Python makes a RuntimeError of it; pass another exception"
     )
-
-
-@pytest.mark.parametrize("fault", [Fault.RESET, Fault.TLS, ValueError("mine")], ids=str)
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"callback": callback}, "callback"),
-        ({"exception": True}, "exception"),
-        ({"exception": ValueError}, "exception"),
-        ({"exception": True, "callback": callback}, "callback"),
-    ],
-)
-def test_two_behaviours_contradict_each_other(fault: Fault, options: dict[str, object], name: str):
-    message = refusal(HTTPS, ValueError, fault=fault, **options)
-    assert message == f"fault and {name} contradict each other: pass one of them"
-
-
-RESPONSES = [
-    ({"status": 503}, "status", "503"),
-    ({"body": "text"}, "body", "'text'"),
-    ({"body": body}, "body", "<function body at"),
-    ({"payload": {"a": 1}}, "payload", "{'a': 1}"),
-    ({"json": []}, "json", "[]"),
-    ({"headers": {"X-A": "1"}}, "headers", "{'X-A': '1'}"),
-    ({"content_type": "text/html"}, "content_type", "'text/html'"),
-    ({"reason": "Gone"}, "reason", "'Gone'"),
-]
-RESPONSE_IDS = [f"{name} {number}" for number, (_, name, _) in enumerate(RESPONSES)]
-
-
-@pytest.mark.parametrize("fault", [*BODILESS, ValueError("mine"), ValueError], ids=str)
-@pytest.mark.parametrize(
-    ("options", "name", "value"),
-    RESPONSES,
-    ids=RESPONSE_IDS,
-)
-def test_nothing_of_a_response_is_given_for_a_fault_that_sends_none(
-    fault: object, options: dict[str, object], name: str, value: str
-):
-    message = refusal(HTTPS, ValueError, fault=fault, **options)
-    fault_name = f"fault={fault}" if isinstance(fault, Fault) else "an exception as fault"
-    assert message.startswith(f"{fault_name} sends no response: leave {name} out, got {value}")
-
-
-@pytest.mark.parametrize("fault", WITH_BODY, ids=str)
-@pytest.mark.parametrize("value", [chunks, body])
-def test_a_body_that_is_made_later_has_no_half(fault: Fault, value: object):
-    assert refusal(HTTPS, TypeError, fault=fault, body=value) == (
-        f"fault={fault} sends a part of the body: pass a str, bytes or payload=, not a stream or a function"
-    )
-
-
-@pytest.mark.parametrize("fault", [Fault.TRUNCATED, Fault.RESET_IN_BODY], ids=str)
-@pytest.mark.parametrize("options", [{}, {"body": b""}, {"status": 500}])
-def test_half_of_nothing_cannot_be_sent(fault: Fault, options: dict[str, object]):
-    assert refusal(HTTPS, ValueError, fault=fault, **options) == (
-        f"fault={fault} sends the first half of the body: pass it with body= or payload="
-    )
-
-
-@pytest.mark.parametrize("fault", WITH_BODY, ids=str)
-@pytest.mark.parametrize("options", [{"method": "HEAD"}, {"method": "head"}, {"status": 204}, {"status": 304}])
-def test_a_reply_without_a_body_has_no_fault_in_it(fault: Fault, options: dict[str, object]):
-    assert refusal(HTTPS, ValueError, fault=fault, body=b"body", **options) == (
-        f"fault={fault} sends a part of the body, and a reply to HEAD or with status 204 or 304 has none"
-    )
-
-
-@pytest.mark.parametrize("fault", WITH_BODY, ids=str)
-def test_what_is_sent_is_checked_as_without_a_fault(fault: Fault):
-    message = refusal(HTTPS, ValueError, fault=fault, body=b"body", headers={"Content-Length": "9"})
-    assert message.startswith("headers: Content-Length must be 4, the length of the body, got '9'")
-    assert refusal(HTTPS, ValueError, fault=fault, body=b"body", status=99).startswith("status must be")
-
-
-# Delays.
-
-
-@pytest.mark.parametrize("value", ["1", None, True, False, [1], 1j, object], ids=repr)
-def test_a_delay_is_a_number(value: object):
-    assert refusal(HTTPS, TypeError, delay=value) == (
-        f"delay must be a number of seconds, got {value!r}; for example delay=0.2"
-    )
-
-
-@pytest.mark.parametrize("value", [-1, -0.001, float("nan"), float("inf"), -float("inf")], ids=repr)
-def test_a_delay_is_finite_and_not_negative(value: float):
-    assert refusal(HTTPS, ValueError, delay=value) == (
-        f"delay must be a finite number of seconds that is not negative, got {value!r}"
-    )
-
-
-def test_a_number_that_is_too_large_for_a_float_is_no_delay():
-    assert refusal(HTTPS, ValueError, delay=10**400).startswith("delay must be a finite number of seconds")
 
 
 # `exception=`.

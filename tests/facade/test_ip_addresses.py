@@ -70,7 +70,7 @@ async def test_another_path_of_a_registered_address_is_unmatched():
 
 async def test_passthrough_lets_a_registered_address_out():
     async with real_server() as server, mock(passthrough=[f"127.0.0.1:{server.port}"]) as m:
-        with pytest.warns(AiointerceptWarning, match="passthrough lets them out"):
+        with pytest.warns(AiointerceptWarning, match="passthrough sends them to the real network"):
             m.get(f"http://127.0.0.1:{server.port}/x", body="mocked")
         assert (await fetch(f"http://127.0.0.1:{server.port}/x")).text == "real GET /x"
 

@@ -55,6 +55,14 @@ def test_add_has_the_signature_of_core_and_the_shortcuts_show_it():
     assert [p.name for p in known[1:]] == list(RouteOptions.__annotations__)
 
 
+@pytest.mark.parametrize("name", ["add", "ws"])
+def test_the_docstring_has_the_paragraphs_of_core(name):
+    """They are written out, because editors show docstrings without running code."""
+    shown, core = (inspect.getdoc(getattr(cls, name)).split("\n\n") for cls in (aiointercept, Registry))
+    assert shown[1:-1] == core[1:-1]
+    assert shown[-1].startswith("Raises `RuntimeError` when the mock is not running")
+
+
 async def test_the_arguments_of_add_may_be_given_by_position():
     async with aiointercept() as m:
         url = f"{m.server_url}/x"

@@ -72,6 +72,11 @@ async def test_any_method_means_what_it_means_for_a_route(method):
         assert [r.method for r in await m.wait_for_requests(method=method, timeout=0)] == ["GET"]
 
 
+async def test_a_mock_that_was_never_started_receives_nothing():
+    with pytest.raises(RuntimeError, match=r"^the mock is not started yet: use `async with`, `with` or start\(\)$"):
+        await aiointercept().wait_for_requests(timeout=None)
+
+
 async def test_the_end_of_the_block_wakes_it():
     async with aiointercept() as m:
         task = asyncio.create_task(m.wait_for_requests(timeout=None))

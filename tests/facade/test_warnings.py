@@ -1,4 +1,4 @@
-"""A registration that can never answer warns at its own line; a request that is let out is logged once."""
+"""A registration that can never answer warns at its own line; a request that is not redirected is logged once."""
 
 import inspect
 import re
@@ -67,7 +67,7 @@ NO_URL = "matches no URL: patterns are matched from the start of the whole URL"
         ({}, "https://api.example.com/.*", "mock_external_urls=True"),
         ({}, r"http://api\.example\.com/\d+", "mock_external_urls=True"),
         ({}, r"http://localhost:1/", "mock_external_urls=True"),
-        ({"mock_external_urls": True, "passthrough": ["h.test"]}, r"^https://h\.test/\d+", "passthrough lets them out"),
+        ({"mock_external_urls": True, "passthrough": ["h.test"]}, r"^https://h\.test/\d+", "passthrough sends them to"),
         ({"mock_external_urls": True}, r"http://192\.0\.2\.1/", "mock_ip_addresses=True"),
     ],
 )

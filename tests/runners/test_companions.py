@@ -8,7 +8,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.mark.long
 def test_sockets_are_guarded_the_order_is_random_and_workers_share_the_tests(pytester):
-    """pytest-socket lets out what goes to loopback, all that a mock needs; a worker's reports keep their sections."""
+    """pytest-socket allows what goes to loopback, all that a mock needs; a worker's reports keep their sections."""
     pytester.makepyfile(
         """
         import asyncio

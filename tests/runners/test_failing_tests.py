@@ -343,8 +343,22 @@ class TestSome:
     )
     result.assert_outcomes(passed=3, warnings=1)
     result.stdout.fnmatch_lines(
-        ["*PytestWarning: @pytest.mark.aiointercept has no effect, because the test has no mock: add a fixture *"]
+        ["*PytestWarning: @pytest.mark.aiointercept has no effect, because the test has no mock of its own: add a *"]
     )
+
+
+@pytest.mark.parametrize(("option", "warned"), [("raise_callback_errors", 0), ("assert_all_called", 1)])
+def test_a_marker_on_a_test_with_the_mock_of_the_session_warns_where_it_has_no_effect(run, option, warned):
+    result = run(
+        f"""
+@pytest.mark.aiointercept({option}=False)
+def test_it(aiointercept_server):
+    pass
+""",
+        "-W",
+        "default",
+    )
+    result.assert_outcomes(passed=1, warnings=warned)
 
 
 def test_an_argument_that_pytest_takes_for_a_fixture(run):
@@ -370,7 +384,7 @@ def test_it(aiointercept_mock):
     shown = shown_by(result)
     assert "E   AssertionError: expected every request to match a route, 1 did not: no route matches GET" in shown
     assert "_fixtures.py" not in shown
-    assert "not matched, for the reason above" in shown
+    assert "unmatched, for the reason above" in shown
 
 
 def test_what_no_exception_and_no_log_says_is_in_the_report(run):
@@ -382,5 +396,5 @@ def test_it(aiointercept_external):
     assert False
 """)
     result.stdout.re_match_lines(
-        [r"  GET  https://api\.example\.test/users  closed .* not matched: nearest: GET .*/users/1 .*"]
+        [r"  GET  https://api\.example\.test/users  closed .* unmatched: nearest: GET .*/users/1 .*"]
     )

@@ -16,6 +16,7 @@ __all__ = [
     "check_method",
     "check_repeat",
     "check_shortcut",
+    "is_exception",
     "reject_unknown",
     "without_class_names",
 ]
@@ -106,7 +107,7 @@ def check_shortcut(name: str, positional: tuple[object, ...], options: Mapping[s
 
 def _likely_argument(value: object) -> str:
     """Return the argument that is likely meant by a value without a name."""
-    if isinstance(value, Fault) or _is_exception(value):
+    if isinstance(value, Fault) or is_exception(value):
         return "fault"
     if isinstance(value, int) and not isinstance(value, bool):
         return "status"
@@ -129,7 +130,7 @@ def check_behaviour(callback: object, exception: object, fault: object, sse: obj
 
     A fault contradicts a callback, an exception and a stream of events.
     """
-    if fault is not None and not _is_exception(fault) and not isinstance(fault, Fault):
+    if fault is not None and not is_exception(fault) and not isinstance(fault, Fault):
         raise TypeError(
             f"fault must be a Fault, an exception or an exception class, got {describe_value(fault)}; "
             "for example fault=Fault.RESET"
@@ -142,7 +143,7 @@ def check_behaviour(callback: object, exception: object, fault: object, sse: obj
             f"callback must be a function, sync or async, got {describe_value(callback)}; "
             "pass the function itself, without calling it"
         )
-    if not _is_exception(exception) and not isinstance(exception, bool | None):
+    if not is_exception(exception) and not isinstance(exception, bool | None):
         raise TypeError(
             f"exception must be True, an exception or an exception class, got {describe_value(exception)}; "
             "pass True to close the connection"
@@ -158,8 +159,9 @@ def check_delay(delay: object) -> float:
     return float(delay)
 
 
-def _is_exception(value: object) -> bool:
-    return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))
+def is_exception(value: object, kind: type[BaseException] = BaseException) -> bool:
+    """Return whether `value` is an exception or an exception class of that kind."""
+    return isinstance(value, kind) or (isinstance(value, type) and issubclass(value, kind))
 
 
 def check_repeat(repeat: object, body: object, argument: str = "body") -> int | None:

@@ -162,9 +162,9 @@ class Registration(MethodShortcuts[R], Generic[R]):
     ) -> Route[R]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
-        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. The
-        first of `protocols` that the client offers is accepted; `headers` are added to the response. The other
-        arguments are those of `add`. A request that is not a handshake never gets this route.
+        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. The first of
+        `protocols` that the client offers is accepted; `headers` are added to the response. The other arguments are
+        those of `add`. A request that is not a handshake never gets this route.
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """

@@ -14,7 +14,7 @@ from ._replies import Reply, WebSocket
 from ._reply_template import ReplyTemplate
 from ._request import RequestT as R
 
-__all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue"]
+__all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue", "user_function"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -77,15 +77,6 @@ class Route(Generic[R]):
         return f"{self.method} {self._matcher}{conditions}"
 
     @property
-    def _user_function(self) -> tuple[str, object]:
-        """The kind of the user's function that makes the reply, such as `callback`, and the function."""
-        if self._callback is not None:
-            return "callback", self._callback
-        if isinstance(self._reply, WebSocket):
-            return "WebSocket handler", self._reply.handler
-        return "body function", getattr(self._reply, "body", None)
-
-    @property
     def _was_used(self) -> bool:
         """Whether it has answered a request, also before `clear_requests`."""
         return self.call_count + self._forgotten_calls > 0
@@ -101,6 +92,15 @@ class Route(Generic[R]):
         self.requests = []
         self._forgotten_calls += self.call_count
         self.call_count = 0
+
+
+def user_function(route: Route[Any]) -> tuple[str, object]:
+    """Return the kind of the user's function that makes the reply of `route`, such as `callback`, and the function."""
+    if route._callback is not None:
+        return "callback", route._callback
+    if isinstance(route._reply, WebSocket):
+        return "WebSocket handler", route._reply.handler
+    return "body function", getattr(route._reply, "body", None)
 
 
 class RouteQueue:

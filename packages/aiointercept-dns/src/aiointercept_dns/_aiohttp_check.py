@@ -1,4 +1,4 @@
-"""What the patches need of aiohttp beside its public names, and a check that this release has it."""
+"""Check that this release of aiohttp has what the patches need, beside its public names."""
 
 import functools
 import inspect

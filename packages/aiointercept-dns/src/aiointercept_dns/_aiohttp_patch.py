@@ -199,7 +199,7 @@ class _AttributePatch:
         self._owner = owner
         self._name = name
         self.active = True
-        # What the class itself defines, and the function that a lookup finds: its own or an inherited one.
+        # The attribute of the class itself, and the function that a lookup finds: its own or an inherited one.
         self.defined, self.original = _current_attribute(owner, name)
         self.wrapper = wrap(self, self.original)
         setattr(self.wrapper, _MARK, self)

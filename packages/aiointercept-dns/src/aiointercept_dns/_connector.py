@@ -51,6 +51,8 @@ def without_overrides(connector: TCPConnector) -> TCPConnector:
     if type(connector) is TCPConnector:
         return connector
     plain = _PlainConnector.__new__(_PlainConnector)
+    # One dict for both objects, since aiohttp assigns attributes anew, such as the flag of a closed connector: a copy
+    # would miss that. Calling `TCPConnector.connect` on the connector itself would call the methods of the subclass.
     plain.__dict__ = connector.__dict__
     return plain
 

@@ -1,6 +1,6 @@
 """The question that redirections are asked, where a request goes, and its answers.
 
-An `Address` redirects the request to a server. `REAL_NETWORK` lets it out, past all outer redirections. An exception
+An `Address` redirects the request to a server. `REAL_NETWORK` sends it there, past all outer redirections. An exception
 is raised in the caller, without a connection. `None` leaves the decision to the next outer redirection, and to the real
 network in the end.
 """

@@ -61,7 +61,7 @@ class OutgoingRequest:
 
     @property
     def exception(self) -> BaseException | None:
-        """What the caller gets in place of a disconnect; `None` for aiohttp's own error."""
+        """The exception that the caller gets in place of a disconnect; `None` for aiohttp's own error."""
         if self._exception is None and self.end_error is not None:
             return self.end_error()
         return self._exception

@@ -26,23 +26,23 @@ class ByteStream(Protocol):
 async def relay_upgrade(client: ByteStream, response: ClientResponse) -> None:
     """Relay bytes between `client` and the server that sent the 101 `response`, until either side ends."""
     server = _UpgradedConnection(response)
-    pumps = {
-        asyncio.ensure_future(_pump(server.receive, client.send)),
-        asyncio.ensure_future(_pump(client.receive, server.send)),
+    tasks = {
+        asyncio.ensure_future(_relay(server.receive, client.send)),
+        asyncio.ensure_future(_relay(client.receive, server.send)),
     }
     try:
         # An upgraded connection of which one half has ended is of no use.
-        done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for pump in done:
-            pump.result()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
         response.close()
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _pump(receive: Callable[[], Awaitable[bytes]], send: Callable[[bytes], Awaitable[None]]) -> None:
+async def _relay(receive: Callable[[], Awaitable[bytes]], send: Callable[[bytes], Awaitable[None]]) -> None:
     # Either side may close the connection at any time: this is an end like another.
     with contextlib.suppress(OSError, ClientError):
         while data := await receive():

@@ -18,15 +18,10 @@ from ._checks import Checks
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
+from ._errors import keep_condition_error, note_errors
 from ._faults import check_fault
-from ._policies import (
-    DefaultReplies,
-    DefaultRouting,
-    check_unmatched_status,
-    keep_condition_error,
-    note_errors,
-)
-from ._pytest_bridge import notify_started, option_or_ini
+from ._policies import DefaultReplies, DefaultRouting
+from ._pytest_bridge import check_unmatched_status, notify_started, option_or_ini
 from ._registration import Registration
 from ._running import RunningMock
 from ._started_at import StartedAt
@@ -47,8 +42,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     By default no global state changes: send requests to `server_url`. With `mock_external_urls`, every aiohttp client
     in the process is redirected to the mock, except for requests to loopback, to bare IP addresses and to hosts in
     `passthrough`. With `passthrough_unmatched`, unmatched requests of these clients are forwarded to the real network.
-    With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. Of
-    nested mocks, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
+    With `mock_ip_addresses`, bare IP addresses and loopback are redirected too if URLs with them are registered. If
+    mocks are nested, the innermost one that has a reply left answers. `param` is the name of the keyword argument that
     receives the mock when this is used as a decorator. An unmatched request gets a closed connection, or a reply with
     `unmatched_status` and the explanation as text; `unmatched_status=False` closes it whatever pytest's configuration
     says.
@@ -62,8 +57,9 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     `mock_external_urls`.
     """
 
+    # An attribute of the object only while it runs: see `start`.
     _running: RunningMock | None = None
-    # Until the first start, in which each mock gets one of its own.
+    # Until the first start, in which each mock gets one of its own. Nothing is registered or recorded in this one.
     _registry: Registry[AiointerceptRequest] = Registry()
     _last_address: tuple[str, int] | None = None
     _last_repr = "<aiointercept not started>"
@@ -134,7 +130,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             redirect=self._mock_external_urls,
             forward_unmatched=self._passthrough_unmatched,
         )
-        # One step, so that one of several threads starts it; first, so that `stop()` closes it after an interrupt.
+        # One step, so that one of several threads starts it: an interrupt or a fork could leave a lock locked. It comes
+        # first, so that `stop()` closes it after an interrupt.
         if vars(self).setdefault("_running", running) is not running:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
         try:
@@ -239,8 +236,10 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         """Wait until `count` requests were received, those before this call included, and return all of them.
 
         With `url` or `method`, only requests for these count. Raises `AssertionError` after `timeout` seconds, `None`
-        for no limit, and at the end of the block.
+        for no limit, and at the end of the block; `RuntimeError` before the first start.
         """
+        # Raises before the first start, when no request can come.
+        self._address()
         running = self._running
         return await wait_for_requests(
             self.journal, count, url, method, timeout, lambda: running is None or running.is_closed
@@ -265,7 +264,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             running.close()
             self._last_address = running.address or self._last_address
             self._last_repr = repr(running)
-            # Last of all, so that an interrupted `stop` can be called again.
+            # Last of all, so that an interrupted `stop` can be called again. Absent, not `None`, for `setdefault`.
             vars(self).pop("_running", None)
         return running
 
@@ -294,6 +293,6 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         warn_if_unreachable(given, url, self._address(), passthrough, mock_ip_addresses=self._mock_ip_addresses)
 
     def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
-        """Tell the errors of callbacks in notes on `exc`; they are not raised any more."""
+        """Add the errors of callbacks as notes to `exc`; they are not raised any more."""
         if self._running is not None and (self._checks.raise_callback_errors if raises is None else raises):
             note_errors(exc, self._running.take_errors())

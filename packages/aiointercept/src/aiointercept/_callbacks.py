@@ -8,25 +8,23 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiointercept_core import WebSocketConnection
-from aiointercept_core._user_code import describe_error_of, hide_own_frames, is_coroutine_function, raised_by
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
+from ._core import is_coroutine_function
 from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
+from ._errors import keep_unobserved_error
 from ._websocket import run_handler
 
 __all__ = ["CallbackContext", "CallbackRunner"]
 
-logger = logging.getLogger("aiointercept")
-
 
 class CallbackRunner:
-    """Where the functions registered with one mock run.
+    """The threads and event loops on which the functions registered with one mock run.
 
     `default_loop` runs coroutine functions that were registered outside of an event loop; the server's loop does if it
     is `None`. `errors` gets the errors of plain functions whose client has left.
@@ -34,7 +32,7 @@ class CallbackRunner:
 
     def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: list[BaseException]) -> None:
         self._default_loop = default_loop
-        self._thread = CallbackThread(functools.partial(_keep_unobserved, errors))
+        self._thread = CallbackThread(functools.partial(keep_unobserved_error, errors))
 
     def context(self) -> "CallbackContext":
         """Return the context of a route that is registered now."""
@@ -121,9 +119,3 @@ async def _put_items(
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
-
-
-def _keep_unobserved(errors: list[BaseException], error: BaseException) -> None:
-    errors.append(error)
-    who, where = raised_by(hide_own_frames(error), "function")
-    logger.error("%s after its client had left%s", describe_error_of(error, who), where and f" ({where})")

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from ._policies import note_errors
+from ._errors import note_errors
 from ._pytest_bridge import ReportedMock, has_failed, option_or_ini
 
 __all__ = ["Checks"]

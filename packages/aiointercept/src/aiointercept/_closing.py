@@ -1,4 +1,4 @@
-"""Close a mock from sync and async code, and what `start()` and `stop()` return."""
+"""Close a mock from sync and async code, and the results of `start()` and `stop()`."""
 
 import abc
 import functools
@@ -113,7 +113,7 @@ class _Result(Coroutine[Any, Any, T]):
 
 
 class StartResult(_Result[T]):
-    """What `start()` returns: the mock runs already, and awaiting this gives the mock."""
+    """The result of `start()`: the mock runs already, and awaiting this gives the mock."""
 
     def __init__(self, mock: T) -> None:
         super().__init__("aiointercept.start")
@@ -125,7 +125,7 @@ class StartResult(_Result[T]):
 
 
 class StopResult(_Result[None]):
-    """What `stop()` returns: awaiting it waits until the mock is closed, then calls `finish`.
+    """The result of `stop()`: awaiting it waits until the mock is closed, then calls `finish`.
 
     In sync code both has happened when this is made; there is no `closing` if the mock was not running. With
     `must_be_awaited` there is a `RuntimeWarning` if that does not happen in async code.

@@ -1,4 +1,4 @@
-"""Run a coroutine on an event loop of another thread, and hand results from one thread's loop to another's."""
+"""Run a coroutine on an event loop of another thread, and pass results from one thread's loop to another's."""
 
 import asyncio
 import contextlib

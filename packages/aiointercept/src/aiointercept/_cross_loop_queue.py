@@ -1,6 +1,6 @@
 """A bounded queue from one event loop to another, with one wake-up for all items that were put in the meantime.
 
-Waking the loop of another thread costs many times what handing over an item does. No lock is needed: each side writes
+Waking the loop of another thread costs many times what passing on an item does. No lock is needed: each side writes
 only what is its own, and looks again after it has published that it waits.
 """
 
@@ -35,7 +35,7 @@ class CrossLoopQueue(Generic[T]):
         self._getting: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
 
-    # Of the loop that puts items.
+    # For the loop that puts items.
 
     @property
     def is_full(self) -> bool:
@@ -60,7 +60,7 @@ class CrossLoopQueue(Generic[T]):
                 # Shielded, because the others wait for the same future.
                 await asyncio.shield(draining)
 
-    # Of the loop that gets items.
+    # For the loop that gets items.
 
     async def wait(self) -> None:
         """Wait until there is an item, and let the loop run other callbacks; one task at a time."""

@@ -11,7 +11,7 @@ from ._sending import close_body
 
 __all__ = ["Body", "Forwarder", "OwnPortError"]
 
-# While it arrives, or in one piece; `None` if there is none.
+# The body of a request, while it arrives or in one piece; `None` if there is none.
 Body: TypeAlias = AsyncGenerator[bytes, None] | bytes | None
 
 
@@ -22,14 +22,14 @@ class OwnPortError(Exception):
 class Forwarder:
     """Forward the unmatched requests of one mock that clients of its process have sent.
 
-    Those of other clients must not be: otherwise any program on this machine could use the network of this process.
+    Requests of other clients are not forwarded: otherwise any program on this machine could use this process's network.
     """
 
     def __init__(self) -> None:
         self._upstream = Upstream(refuse=_refuse_own_port)
 
     def takes(self, request: AiointerceptRequest) -> bool:
-        """Return whether `request` does not lead to a mock of this process, as far as its URL tells."""
+        """Return whether `request` does not lead to a mock of this process, as far as its URL shows."""
         url = request.url
         return _refuse_own_port(url.raw_host or "", url.port or 0) is None
 

@@ -51,7 +51,7 @@ class NestedSearch(Generic[M]):
     def answering_mock(self) -> tuple[M, AiointerceptRequest | Matching[AiointerceptRequest], Route | None]:
         """Return the innermost mock with a reply left, or else the innermost one, which reports the request.
 
-        With it come what to pass to its registry, and the route whose reply was consumed for the request, if any.
+        The second item is for `match` of its registry, the third is the route whose reply was consumed, if any.
         """
         innermost = self._mocks[0]
         route = innermost.routing.reserve(self._client_request)

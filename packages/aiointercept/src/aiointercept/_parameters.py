@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ._core import describe_function
+
 __all__ = ["MockParameter"]
 
 # pytest shows the user's own line as the last one.
@@ -48,8 +50,8 @@ class MockParameter:
             if self._name_of_mock is None:
                 example = ", ".join([*(each.name for each in positional), "m"])
                 raise TypeError(
-                    f"{_name(function)}() has no parameter to receive the mock: add one at the end, for example "
-                    f"`def {getattr(function, '__name__', 'test')}({example})`, or use param="
+                    f"{describe_function(function)} has no parameter to receive the mock: add one at the end, for "
+                    f"example `def {getattr(function, '__name__', 'test')}({example})`, or use param="
                 )
         # pytest passes fixtures by keyword, and `patch` appends positional arguments: the parameters before the mock
         # and before those of `patch` have to be passed by position.
@@ -80,7 +82,7 @@ class MockParameter:
             elif parameter.default is not inspect.Parameter.empty:
                 leading.append(parameter.default)
             else:
-                raise TypeError(f"{_name(self._function)}() is missing the argument {parameter.name!r}")
+                raise TypeError(f"{describe_function(self._function)} is missing the argument {parameter.name!r}")
         if self._name_of_mock is None:
             rest.append(mock)
         elif self._by_keyword:
@@ -99,7 +101,7 @@ def _check_param(param: str, function: Callable[..., Any], signature: inspect.Si
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
     if kinds.get(param) not in _BY_NAME and inspect.Parameter.VAR_KEYWORD not in kinds.values():
         raise TypeError(
-            f"param={param!r} is no keyword argument of {_name(function)}{signature}: "
+            f"param={param!r} is no keyword argument of {describe_function(function).removesuffix('()')}{signature}: "
             "add it to the signature, or correct param="
         )
 
@@ -118,8 +120,3 @@ def _patched(function: Callable[..., Any], names: list[str], variadic: bool) -> 
     names = [name for name in names if name not in by_name]
     # In `*args` they come after the mock.
     return by_name if variadic else by_name.union(names[max(0, len(names) - appended) :])
-
-
-def _name(function: Callable[..., Any]) -> str:
-    name = getattr(function, "__qualname__", None)
-    return name.replace("<locals>.", "") if isinstance(name, str) else repr(function)

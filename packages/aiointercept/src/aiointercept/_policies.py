@@ -1,11 +1,11 @@
-"""What differs between kinds of mocks: the requests that a mock takes, and how replies and errors reach the caller.
+"""The policies of a mock: which requests it takes, and how replies and errors reach the caller.
 
 `RunningMock` asks these policies; the defaults here are those of `aiointercept`, others are in `compat`.
 """
 
 import enum
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Protocol
 
 from aiohttp import ServerDisconnectedError
@@ -17,15 +17,14 @@ from aiointercept_core import (
     Record,
     Registry,
     Reply,
-    Request,
     Response,
     Route,
     error_response,
-    format_error,
 )
-from aiointercept_core._user_code import describe_error_of, has_user_frames, hide_own_frames, raised_by
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
+
+from ._errors import keep_error
 
 __all__ = [
     "DefaultReplies",
@@ -33,10 +32,6 @@ __all__ = [
     "Destination",
     "ReplyPolicy",
     "RoutingPolicy",
-    "check_unmatched_status",
-    "keep_condition_error",
-    "keep_error",
-    "note_errors",
 ]
 
 logger = logging.getLogger("aiointercept")
@@ -64,7 +59,7 @@ class RoutingPolicy(Protocol):
         """Return the route that is reserved for a request, the same one each time; `None` to choose one on arrival."""
 
     def record(self, client_request: OutgoingRequest | None, request: AiointerceptRequest | None = None) -> None:
-        """Record the call behind a request that this mock answers, reports as unmatched or lets out.
+        """Record the call behind a request that this mock answers, reports as unmatched or leaves to the real network.
 
         `request` is what the server has received of it, `None` before that.
         """
@@ -94,7 +89,7 @@ class DefaultRouting:
         self._registry = registry
         self._passthrough = passthrough
         self._mock_ip_addresses = mock_ip_addresses
-        self._told: set[URL] = set()
+        self._logged: set[URL] = set()
 
     def destination(self, request: OutgoingRequest) -> Destination:
         """Return where `request` is sent."""
@@ -102,7 +97,7 @@ class DefaultRouting:
         host = url.raw_host or ""
         is_ip = is_ip_address(host)
         if is_ip and not self._mock_ip_addresses:
-            self._tell_of_pattern(url)
+            self._log_pattern(url)
             return Destination.UNDECIDED
         if self._passthrough.matches(url):
             return Destination.REAL_NETWORK
@@ -110,16 +105,16 @@ class DefaultRouting:
             return Destination.MOCK
         # A pattern that is meant for other hosts must not take the requests for the test's own local server.
         if is_loopback(host):
-            self._tell_of_pattern(url)
+            self._log_pattern(url)
             return Destination.UNDECIDED
         if self._registry.covers(url):
             return Destination.MOCK
         return Destination.UNDECIDED if is_ip else Destination.MOCK_AS_FALLBACK
 
-    def _tell_of_pattern(self, url: URL) -> None:
+    def _log_pattern(self, url: URL) -> None:
         """Log, once for each URL, that a pattern matches a request which is not redirected."""
-        if url not in self._told and not self._registry.covers_origin(url) and self._registry.covers(url):
-            self._told.add(url)
+        if url not in self._logged and not self._registry.covers_origin(url) and self._registry.covers(url):
+            self._logged.add(url)
             logger.warning(
                 "the request for %s is not redirected, although a pattern matches its URL: loopback and bare IP "
                 "addresses are redirected only where a URL of the same origin is registered exactly, IP addresses "
@@ -160,7 +155,7 @@ class DefaultReplies:
         return error_response(error, keep_error(self._errors, error, record))
 
     def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
-        """Close the connection, or return a reply with `unmatched_status`; either tells the explanation."""
+        """Close the connection, or return a reply with `unmatched_status`; both have the explanation."""
         if self._unmatched_status is not None:
             headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})
             body = f"{record.explanation}\n".encode("utf-8", "backslashreplace")
@@ -168,55 +163,3 @@ class DefaultReplies:
         if client_request is not None:
             client_request.set_exception(ServerDisconnectedError(record.explanation))
         return CloseConnection(record.explanation)
-
-
-def keep_error(errors: list[BaseException], error: BaseException, record: Record[AiointerceptRequest]) -> str:
-    """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
-    kind, function = ("function", None) if record.route is None else record.route._user_function
-    return _keep(errors, error, record.request, *raised_by(error, kind, function))
-
-
-def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
-    """Keep and log the error of a user's function that is a condition of a route."""
-    _keep(errors, error, request, *raised_by(error, "condition"))
-
-
-def _keep(errors: list[BaseException], error: BaseException, request: Request, who: str, where: str) -> str:
-    sentence = describe_error_of(error, who)
-    is_raised = has_user_frames(error)
-    sent = f"{request.method} {request.url}"
-    note = f"{who} raised this for {sent}" if is_raised else f"{who} ({where}) failed for {sent}"
-    # The same exception may be raised again and again.
-    if who and note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
-    if not is_raised and isinstance(error, TypeError | ValueError | RuntimeError):
-        # It tells what is wrong with the user's function: where our code found out says nothing.
-        error.__traceback__ = None
-        if not isinstance(error, RuntimeError):
-            error.__cause__ = None
-    errors.append(hide_own_frames(error))
-    logger.error("%s for %s%s", sentence, sent, where and f" ({where})")
-    return sentence
-
-
-def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:
-    """Tell errors of users' functions in notes on `exc`, with which the block or the test ends."""
-    for error in errors:
-        if has_user_frames(error):
-            exc.add_note(f"before this, a function of yours failed:\n{format_error(error)}")
-            continue
-        if str(error) not in str(exc):
-            exc.add_note(f"before this: {error}")
-        for note in getattr(error, "__notes__", ()):
-            exc.add_note(note)
-
-
-def check_unmatched_status(status: object) -> int | None:
-    """Return `status`, `None` for `False`; raise `ValueError` for what is no status of a response with a body."""
-    if status is None or status is False:
-        return None
-    if isinstance(status, int) and status in range(200, 600) and status not in (204, 304):
-        return status
-    raise ValueError(
-        f"unmatched_status must be a status from 200 to 599 that allows a body, got {status!r}; for example 501"
-    )

@@ -1,4 +1,4 @@
-"""What mocks and the pytest plugin tell each other, without an import of the plugin."""
+"""The interface between mocks and the pytest plugin, without an import of the plugin."""
 
 import sys
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
-__all__ = ["PytestRun", "ReportedMock", "has_failed", "notify_started", "option_or_ini"]
+__all__ = ["PytestRun", "ReportedMock", "check_unmatched_status", "has_failed", "notify_started", "option_or_ini"]
 
 D = TypeVar("D")
 
@@ -21,14 +21,14 @@ class ReportedMock(Protocol):
     @property
     def routes(self) -> Sequence[Route]: ...
     def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
-        """Tell the errors that the end of the mock would raise in notes on `exc`, with which the test ends.
+        """Add the errors that the end of the mock would raise as notes to `exc`, with which the test ends.
 
         `raises` says whether it would; `None` is for the option of the mock.
         """
 
 
 class PytestRun(Protocol):
-    """What the plugin offers as `PYTEST_RUN`, where pytest has imported it."""
+    """The object `PYTEST_RUN` of the plugin, if pytest has imported the plugin."""
 
     def ini_option(self, name: str) -> Any:
         """Return the option `name` of pytest's configuration, `None` outside of a pytest run."""
@@ -41,7 +41,7 @@ class PytestRun(Protocol):
 
 
 def has_failed(mock: ReportedMock) -> bool:
-    """Return whether the test that has started `mock` has failed, and is being torn down: its reason is told."""
+    """Return whether the test that has started `mock` has failed, and is being torn down: it is reported already."""
     run = _pytest_run()
     return run is not None and run.has_failed(mock)
 
@@ -54,8 +54,17 @@ def option_or_ini(option: D | None, name: str, default: D) -> D:
     return default if option is None else option
 
 
+def check_unmatched_status(status: object, name: str = "unmatched_status") -> int | None:
+    """Return `status`, `None` for `False`; raise `ValueError` for what is no status of a response with a body."""
+    if status is None or status is False:
+        return None
+    if isinstance(status, int) and status in range(200, 600) and status not in (204, 304):
+        return status
+    raise ValueError(f"{name} must be a status from 200 to 599 that allows a body, got {status!r}; for example 501")
+
+
 def notify_started(mock: ReportedMock) -> None:
-    """Tell the pytest plugin that `mock` was started."""
+    """Notify the pytest plugin that `mock` was started."""
     run = _pytest_run()
     if run is not None:
         run.notify_started(mock)

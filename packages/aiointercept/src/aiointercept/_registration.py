@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL, Query
 
 from aiointercept_core import BodySource, Callback, Events, Fault, MethodShortcuts, Registry, Route
-from aiointercept_core._arguments import without_class_names
 from aiointercept_server import AiointerceptRequest
 
+from ._core import without_class_names
 from ._warnings import AiointerceptWarning, warn_of_exception
 from ._websocket import ServerWebSocket
 
@@ -60,8 +60,8 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
     ) -> Route[AiointerceptRequest]:
         """Register a reply to requests for `url` and return a route; its `call_count` says how many it has answered.
 
-        `url` is a str, `yarl.URL` or compiled pattern, `method` any HTTP method, or `"ANY"`. `body` is a str (sent as
-        UTF-8), bytes, an async iterable of bytes or a function that returns one of them; `json` or `payload`,
+        `url` is a str, a `yarl.URL` or a compiled pattern, `method` any HTTP method, or `"ANY"`. `body` is a str (sent
+        as UTF-8), bytes, an async iterable of bytes or a function that returns one of these; `json` or `payload`,
         serialised at once, overrides it. `repeat` is `False` for one request, a number of requests, or `True` for all.
         `callback(url)` returns a `CallbackResult`; it gets those of the keyword arguments `headers`, `query`, `json`,
         `data`, `method`, `form`, `request` and `match` that it takes. With `exception` the connection is closed. An
@@ -125,9 +125,9 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
     ) -> Route[AiointerceptRequest]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
-        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. The
-        first of `protocols` that the client offers is accepted; `headers` are added to the response. The other
-        arguments are those of `add`. A request that is not a handshake never gets this route.
+        The coroutine function `handler(ws)` talks to the client; when it returns, the WebSocket is closed. The first of
+        `protocols` that the client offers is accepted; `headers` are added to the response. The other arguments are
+        those of `add`. A request that is not a handshake never gets this route.
 
         Raises `RuntimeError` when the mock is not running, `TypeError` or `ValueError` for what cannot be served.
         """

@@ -171,7 +171,7 @@ class RunningMock:
         """Return the port of the server for `request`.
 
         The server knows the URL of each request that a client of its process sends. For the clients of a forked child,
-        whose requests it does not know, the port tells the scheme.
+        whose requests it does not know, the port says which scheme.
         """
         assert self._listener is not None
         scheme = request.url.scheme if self._is_forked else "http"
@@ -259,8 +259,7 @@ class RunningMock:
         if isinstance(reply, Stream):
             return reply._replace(body=keep_body_errors(self.errors, reply, record, client_request))
         if isinstance(reply, WebSocket):
-            handler = functools.partial(keep_handler_errors, self.errors, reply.handler, record)
-            return reply._replace(handler=handler)
+            return reply._replace(handler=functools.partial(keep_handler_errors, self.errors, reply.handler, record))
         if isinstance(reply, CloseConnection):
             set_disconnect(client_request)
         return reply
@@ -268,17 +267,16 @@ class RunningMock:
     async def _reply_to_unmatched(
         self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
-        request = record.request
-        if client_request is not None and self._forwards(request):
+        if client_request is not None and self._forwards(record.request):
             # The body was needed, or another request used the last reply before the body had arrived.
             record.unmatched = False
             record.explanation = _FORWARDED
-            return await self._forward(record, client_request, request.encoded_body)
+            return await self._forward(record, client_request, record.request.encoded_body)
         return self._report_unmatched(record, client_request)
 
     def _report_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         reply = self._replies.reply_to_unmatched(record, client_request)
-        # An exception at the caller says it all: it is not told twice.
+        # The exception at the caller has the explanation already.
         is_raised = client_request is not None and client_request.exception is not None
         logger.log(logging.DEBUG if is_raised else logging.WARNING, "%s", record.explanation)
         return reply

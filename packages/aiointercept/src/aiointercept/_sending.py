@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 from aiointercept_core import Record, Stream, WebSocketConnection
-from aiointercept_core._user_code import ReportedError
 from aiointercept_dns import OutgoingRequest
 from aiointercept_server import checked_chunks
 
+from ._core import ReportedError
 from ._cross_loop import CallbackCancelledError
+from ._errors import keep_error
 from ._faults import set_disconnect
-from ._policies import keep_error
 
 __all__ = ["close_body", "keep_body_errors", "keep_handler_errors"]
 

@@ -1,14 +1,14 @@
-"""Where a mock was started: several mocks of one test are told apart by it."""
+"""The place where a mock was started: it distinguishes several mocks of one test."""
 
 import inspect
 
-from aiointercept_core._user_code import caller, place_of
+from ._core import caller, place_of
 
 __all__ = ["StartedAt"]
 
 _PLUGIN = "aiointercept_pytest"
 
-# What may lie between a user's code and the mock: an `ExitStack`, `enterContext` of a `TestCase`.
+# Packages that may lie between a user's code and the mock: an `ExitStack`, `enterContext` of a `TestCase`.
 _BETWEEN = {_PLUGIN, "contextlib", "unittest"}
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from yarl import URL
 
 from aiointercept_core import Journal, build_matcher
-from aiointercept_core._arguments import check_method
-from aiointercept_core._format import describe_value
 from aiointercept_server import AiointerceptRequest
 
+from ._core import check_method, count_of, describe_value
 from ._cross_loop import call_threadsafe
 
 __all__ = ["wait_for_requests"]
@@ -58,11 +57,10 @@ async def wait_for_requests(
                 changed.clear()
             return found
     except TimeoutError:
-        wanted = f"{count} request{'s' if count > 1 else ''}"
         which = " ".join(str(part) for part in (method, matcher) if part is not None)
         all_received = "; ".join(f"{record.key[0]} {record.key[1]}" for record in list(journal.records)[-5:]) or "none"
         raise AssertionError(
-            f"expected {wanted}{f' {which}' if which else ''} {reason}, got {len(received())}; "
+            f"expected {count_of(count, 'request')}{f' {which}' if which else ''} {reason}, got {len(received())}; "
             f"received last: {all_received}"
         ) from None
     finally:

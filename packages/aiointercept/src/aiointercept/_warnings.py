@@ -6,9 +6,9 @@ import warnings
 
 from yarl import URL
 
-from aiointercept_core._format import describe_value
-from aiointercept_core._user_code import caller
 from aiointercept_dns import Passthrough, is_ip_address, is_loopback
+
+from ._core import caller, describe_value
 
 __all__ = ["AiointerceptWarning", "warn_if_unreachable", "warn_of_exception"]
 
@@ -62,8 +62,8 @@ def warn_if_unreachable(
             _warn_if_not_redirected(given, url, address)
     elif passthrough.matches(url):
         _warn(
-            f"requests for {_name(given, url)} will not reach the mock, because passthrough lets them out: remove the "
-            "entry, or do not register a reply"
+            f"requests for {_name(given, url)} will not reach the mock, because passthrough sends them to the real "
+            "network: remove the entry, or do not register a reply"
         )
     elif is_ip_address(url.raw_host or "") and not mock_ip_addresses:
         _warn(
@@ -92,7 +92,7 @@ def _name(given: str | URL | re.Pattern[str], url: URL) -> str:
 
 
 def _url_of_pattern(pattern: re.Pattern[str], *, any_host: bool) -> URL | None:
-    """Return a URL with the origin of all URLs that `pattern` matches, `None` if that cannot be told for certain.
+    """Return a URL with the origin of all URLs that `pattern` matches, `None` if that is not certain.
 
     With `any_host` the scheme https is enough. Warns of a pattern that matches no URL.
     """

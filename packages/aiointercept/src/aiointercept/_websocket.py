@@ -1,6 +1,6 @@
 """A WebSocket of the server's loop, for a handler that runs on the test's loop.
 
-Messages are handed over in both directions by queues; frames, pings and the closing handshake stay with aiohttp on the
+Queues pass the messages on in both directions; frames, pings and the closing handshake stay with aiohttp on the
 server's loop.
 """
 
@@ -27,7 +27,7 @@ __tracebackhide__ = True
 _LIMIT = 2**18
 _MESSAGE_OVERHEAD = 128
 
-# What fits into the frame that closes a WebSocket, beside the code, in bytes.
+# How much fits into the frame that closes a WebSocket, beside the code, in bytes.
 _LONGEST_REASON = 123
 
 # How long a client that closes waits for its answer while the handler takes no message, in seconds.
@@ -56,7 +56,7 @@ class _Close(NamedTuple):
 
 
 class _End:
-    """What follows the last message of a handler that has ended."""
+    """The item after the last message of a handler that has ended."""
 
 
 class ServerWebSocket:
@@ -196,22 +196,22 @@ async def run_handler(
 
     Raises what `handler` raises, unless that is only because the client has left.
     """
-    handed = ServerWebSocket(socket)
-    receiving = asyncio.ensure_future(_receive_all(socket, handed._incoming))
-    sending = asyncio.ensure_future(_send_all(socket, handed, receiving))
+    websocket = ServerWebSocket(socket)
+    receiving = asyncio.ensure_future(_receive_all(socket, websocket._incoming))
+    sending = asyncio.ensure_future(_send_all(socket, websocket, receiving))
     error: BaseException | None = None
 
     async def talk() -> None:
         nonlocal error
         try:
-            await handler(handed)
+            await handler(websocket)
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
             error = exc
             raise
         finally:
-            handed._closed = True
+            websocket._closed = True
 
     try:
         try:
@@ -220,23 +220,23 @@ async def run_handler(
             raise
         except BaseException as exc:
             error = exc
-        handed._outgoing.put(_End(), 0)
+        websocket._outgoing.put(_End(), 0)
         await asyncio.wait({sending})
     except asyncio.CancelledError:
         # The mock is stopped. An error that the handler has raised before is not lost: it may be on its way to this
         # loop, or messages wait for a client that does not read.
-        if error is None or handed._ended_because_client_left(error):
+        if error is None or websocket._ended_because_client_left(error):
             raise
     finally:
         # Not awaited, for the same reason.
         sending.cancel()
         receiving.cancel()
-    if error is not None and not handed._ended_because_client_left(error):
+    if error is not None and not websocket._ended_because_client_left(error):
         raise error
 
 
 async def _receive_all(socket: RecordedWebSocket, incoming: CrossLoopQueue[WSMessage]) -> None:
-    """Hand over what the client sends, until it closes or leaves."""
+    """Pass on what the client sends, until it closes or leaves."""
     while (message := await socket.receive()).type not in _ENDS:
         incoming.put(message, len(message.data) + _MESSAGE_OVERHEAD)
         if incoming.is_full:
@@ -251,9 +251,9 @@ async def _receive_all(socket: RecordedWebSocket, incoming: CrossLoopQueue[WSMes
     await socket.close()
 
 
-async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receiving: "asyncio.Task[None]") -> None:
+async def _send_all(socket: RecordedWebSocket, websocket: ServerWebSocket, receiving: "asyncio.Task[None]") -> None:
     """Send what the handler has sent, until it ends."""
-    outgoing = handed._outgoing
+    outgoing = websocket._outgoing
     while True:
         while (item := outgoing.get()) is None:
             await outgoing.wait()
@@ -262,7 +262,7 @@ async def _send_all(socket: RecordedWebSocket, handed: ServerWebSocket, receivin
         if isinstance(item, _Close):
             await _stop(receiving)
             await socket.close(code=item.code, message=item.message)
-            handed._incoming.put(aiohttp.http.WS_CLOSED_MESSAGE, 0)
+            websocket._incoming.put(aiohttp.http.WS_CLOSED_MESSAGE, 0)
             call_threadsafe(item.closed.get_loop(), set_future, item.closed)
         elif outgoing.error is None:
             try:

@@ -72,14 +72,14 @@ def check_server(item: "pytest.Item") -> None:
 
 
 def note_callback_errors(item: "pytest.Item", exc: BaseException) -> None:
-    """Tell the callback errors of a failed test in notes on its exception, instead of a second error at teardown."""
+    """Add the callback errors of a failed test as notes to its exception, instead of a second error at teardown."""
     server = getattr(item, "funcargs", {}).get("aiointercept_server")
     given = [*usage_of(item).used_fixtures(), *([] if server is None else [server])]
     # An invalid marker may be the failure: a second one, in a hook, would end the run.
     raises = bool(mock_options(item, check=False)["raise_callback_errors"])
     for mock in given:
         mock._note_callback_errors(exc, raises)
-    # Those of the user's own fixtures, which have options of their own.
+    # The mocks of the user's own fixtures have options of their own.
     for mock in PYTEST_RUN.started():
         if mock not in given:
             mock._note_callback_errors(exc)

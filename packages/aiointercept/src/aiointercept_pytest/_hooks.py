@@ -56,11 +56,12 @@ def _unmatched_status(config: "pytest.Config") -> int | None:
     value = config.getini(name)
     if not value:
         return None
-    if not value.isdecimal() or not 200 <= int(value) <= 599 or int(value) in (204, 304):
-        raise pytest.UsageError(
-            f"{name} must be a status from 200 to 599 that allows a body, got {value!r}; for example 501"
-        )
-    return int(value)
+    from aiointercept._pytest_bridge import check_unmatched_status  # noqa: PLC0415
+
+    try:
+        return check_unmatched_status(int(value) if value.isdecimal() else value, name)
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from None
 
 
 def pytest_unconfigure() -> None:

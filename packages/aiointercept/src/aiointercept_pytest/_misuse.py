@@ -1,4 +1,4 @@
-"""What is wrong with a test that does not get its mock: a marker or a decorator without effect."""
+"""Explain why a test does not get its mock: a marker or a decorator without effect."""
 
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,16 @@ def warn_of_unused_marker(item: "pytest.Item") -> None:
     """Warn of a marker on a test function that has run, if no fixture has given it a mock."""
     usage = usage_of(item)
     # A marker on a class or a module may be meant for other tests in it.
-    is_marked = any(marker.name == MARKER for marker in item.own_markers)
-    if is_marked and usage.called and not usage.used_fixtures():
+    markers = [marker for marker in item.own_markers if marker.name == MARKER]
+    # See `check_server`: it looks at no other option.
+    is_server_checked = "aiointercept_server" in getattr(item, "funcargs", {}) and any(
+        "raise_callback_errors" in marker.kwargs for marker in markers
+    )
+    if markers and usage.called and not usage.used_fixtures() and not is_server_checked:
         item.warn(
             pytest.PytestWarning(
-                "@pytest.mark.aiointercept has no effect, because the test has no mock: add a fixture to its "
-                "arguments, for example aiointercept_external"
+                "@pytest.mark.aiointercept has no effect, because the test has no mock of its own: add a fixture to "
+                "its arguments, for example aiointercept_external"
             )
         )
 

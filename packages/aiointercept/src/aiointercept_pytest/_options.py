@@ -59,7 +59,7 @@ def _check_marker(marker: "pytest.Mark") -> None:
 def _farthest_first(node: Any) -> "Iterable[pytest.Mark]":
     """Return the markers of a node in the order of base classes, the node itself and its set of parameters.
 
-    Of several markers on one class or function, the lowest is the nearest.
+    If a class or function has several markers, the lowest is the nearest.
     """
     markers: list[pytest.Mark] = [marker for marker in node.own_markers if marker.name == MARKER]
     if len(markers) < 2:

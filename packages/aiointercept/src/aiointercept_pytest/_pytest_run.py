@@ -1,4 +1,4 @@
-"""What the plugin offers to mocks: the options of pytest's configuration, and a list of the mocks of a test."""
+"""The pytest run as mocks see it: the options of its configuration, and a list of the mocks of a test."""
 
 import weakref
 from collections import deque

@@ -21,7 +21,7 @@ _MAX_WIDTH = 400
 def describe(snapshots: Sequence[MockSnapshot], shown: str = "") -> str:
     """Return the text for `snapshots`, empty if there are none; its length is bounded.
 
-    What the rest of the report, `shown`, says already of an unmatched request is not repeated.
+    The explanation of an unmatched request is left out if it is in `shown`, the rest of the report.
     """
     # A mock without requests and routes is shown only if there is no other.
     snapshots = [one for one in snapshots if one.records or one.routes] or snapshots
@@ -69,12 +69,14 @@ def _conversation(record: "Record[Any]") -> list[str]:
 def _outcome(record: "Record[Any]", shown: str) -> str:
     if record.route is not None:
         return "matched"
+    if not record.unmatched:
+        return record.explanation or ""
     if record.explanation and record.explanation in shown:
-        return "not matched, for the reason above"
+        return "unmatched, for the reason above"
     # The line has named the request already.
     request = " ".join(map(str, record.key))
     why = (record.explanation or "").removeprefix(f"no route matches {request}")
-    return f"not matched: {why.replace(f' for {request}:', ':', 1).lstrip(':; ')}"
+    return f"unmatched: {why.replace(f' for {request}:', ':', 1).lstrip(':; ')}"
 
 
 def _table(rows: Sequence[tuple[str, str, str, str, str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which route a call gets, and when: aioresponses settles it when the call is made, and records the call then."""
+"""Choose the route of a call, and record the call: aioresponses does both when the call is made."""
 
 import weakref
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ class Recorder(Protocol):
 class AioresponsesRouting:
     """Take requests for every host, record calls, and reserve the reply to a call when it is made.
 
-    Of calls that are made at once, the first gets the first reply, however long its body takes.
+    If several calls are made at once, the first gets the first reply, however long its body takes.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class AioresponsesRouting:
         self._pending: weakref.WeakKeyDictionary[OutgoingRequest, PendingCall] = weakref.WeakKeyDictionary()
 
     def destination(self, request: OutgoingRequest) -> Destination:
-        """Return where `request` is sent: to the mock, unless it is let out."""
+        """Return where `request` is sent: to the mock, or to the real network."""
         if self._is_excepted(request.url):
             return Destination.UNDECIDED
         call = self._pending.get(request)
