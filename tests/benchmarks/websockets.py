@@ -17,8 +17,6 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 
 from aiointercept import aiointercept
-from aiointercept_core import Route, WebSocket
-from aiointercept_core._matchers import build_matcher
 
 TEXT = "x" * 40
 # The most that we may take, as a multiple of what a bare server takes.
@@ -93,9 +91,8 @@ async def timed(url: str, kind: str, count: int) -> tuple[float, float]:
 
 async def with_mock(kind: str, count: int) -> tuple[float, float]:
     async with aiointercept() as m:
-        context = m._registry._callback_context()
         url = f"{m.server_url}/"
-        m._registry.register(Route("GET", build_matcher(url), WebSocket(serve), context=context))
+        m.ws(url, serve)
         return await timed(url, kind, count)
 
 

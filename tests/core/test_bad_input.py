@@ -47,7 +47,11 @@ BAD_URLS = [
     (None, TypeError, "url must be a str, a yarl.URL or a compiled re.Pattern, got None" + IN_FULL),
     (b"http://h.test/", TypeError, "url must be a str, a yarl.URL or a compiled re.Pattern, got b'http://h.test/'"),
     (["http://h.test/"], TypeError, "got ['http://h.test/']" + IN_FULL),
-    (re.compile(b"http"), TypeError, "url must be a pattern compiled from a str, got re.compile(b'http')"),
+    (
+        re.compile(b"http"),
+        TypeError,
+        "url must be a pattern compiled from a str, got re.compile(b'http'); compile it from a str",
+    ),
     ("", ValueError, "url must be an absolute URL with the scheme http, https, ws or wss, got ''" + IN_FULL),
     ("/path", ValueError, "got '/path'" + IN_FULL),
     ("h.test/path", ValueError, "got 'h.test/path'"),
@@ -100,7 +104,7 @@ BAD_OPTIONS = [
     *cases(
         "status",
         ValueError,
-        "status must be an int from 200 to 999 or an http.HTTPStatus, got {}",
+        "status must be an int from 200 to 999 or an http.HTTPStatus, got {}; for example status=404",
         *(True, False, 0, 100, 199, 1000, -1, "200", 200.0, b"200", [200]),
     ),
     *cases(
@@ -132,7 +136,7 @@ BAD_OPTIONS = [
         (
             {"headers": {name: value}},
             TypeError,
-            [f"headers must have str names and values, got {name!r}: {value!r}"],
+            [f"headers must have str names and values, got {name!r}: {value!r}; write both as str"],
         )
         for name, value in [("X-A", 1), ("X-A", None), (b"X-A", "1"), (1, "1")]
     ),
@@ -164,10 +168,10 @@ BAD_OPTIONS = [
         ValueError,
         ["headers: the value of 'X-A' must be text that can be encoded as UTF-8", "remove the lone surrogates"],
     ),
-    *cases("content_type", TypeError, "content_type must be a str, got {}", b"text/plain", 1),
+    *cases("content_type", TypeError, "content_type must be a str, got {}; convert it with str()", b"text/plain", 1),
     *cases("content_type", ValueError, f"content_type{CONTROL}{{}}", "a/b\r\n", *CONTROL_CHARACTERS),
     ({"content_type": 1, "headers": {"Content-Type": "a/b"}}, TypeError, ["content_type must be a str, got 1"]),
-    *cases("reason", TypeError, "reason must be a str, got {}", 404, b"Not Found"),
+    *cases("reason", TypeError, "reason must be a str, got {}; convert it with str()", 404, b"Not Found"),
     *cases("reason", ValueError, f"reason{CONTROL}{{}}", "Not\nFound", *CONTROL_CHARACTERS),
     *cases(
         "repeat",
@@ -175,7 +179,13 @@ BAD_OPTIONS = [
         "repeat must be True, False or a positive number, got {}; pass an int",
         *(None, 1.0, "2", [1]),
     ),
-    *cases("repeat", ValueError, "repeat must be True, False or a positive number, got {}", -1, -100),
+    *cases(
+        "repeat",
+        ValueError,
+        "repeat must be True, False or a positive number, got {}; pass True for no limit",
+        -1,
+        -100,
+    ),
     *cases(
         "callback",
         TypeError,
@@ -348,7 +358,6 @@ def test_the_words_of_other_libraries_name_ours(registry, words, hint):
         ("get", (), {}),
         ("add", (), {}),
         ("ws", (URL,), {}),
-        ("ws", (URL, print), {"body": "x"}),
         ("assert_called_with", (URL,), {"body": b"x"}),
         ("assert_has_calls", (), {}),
     ],

@@ -190,6 +190,23 @@ def test_a_first_parameter_with_the_name_of_a_keyword_argument_is_refused(client
         client.registry.get(HERE, callback=callback)
 
 
+class Unfit:
+    def __call__(self, url, extra):
+        return CallbackResult()
+
+
+def unfit(url, extra, other):
+    return CallbackResult()
+
+
+@pytest.mark.parametrize(
+    ("callback", "name"), [(functools.partial(functools.partial(unfit), other=1), "unfit"), (Unfit(), "Unfit")]
+)
+def test_a_partial_is_named_by_its_function_and_an_object_by_its_class(client, callback, name):
+    with pytest.raises(TypeError, match=rf"^callback {name}\(\) needs the argument 'extra', which is not passed: "):
+        client.registry.get(HERE, callback=callback)
+
+
 async def test_the_result_of_a_callback_replaces_the_registered_reply(client):
     client.registry.get(HERE, status=404, body="registered", headers={"X-A": "1"}, callback=sync)
     answer = await client.get(HERE)
@@ -244,7 +261,10 @@ async def test_a_callback_that_returns_another_type(client, made, value):
     client.registry.get(HERE, callback=made(value))
     with pytest.raises(TypeError) as caught:
         await client.get(HERE)
-    assert str(caught.value) == f"callback {made.__name__}.callback() must return a CallbackResult, got {value!r}"
+    assert str(caught.value) == (
+        f"callback {made.__name__}.callback() must return a CallbackResult, got {value!r}; "
+        "write return CallbackResult(payload=...)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -114,11 +114,10 @@ def test_two_behaviours_contradict_each_other(fault: Fault, options: dict[str, o
 
 RESPONSES = [
     ({"status": 503}, "status", "503"),
-    ({"body": "text"}, "body or payload", "'text'"),
-    ({"body": body}, "body or payload", "<function body at"),
-    # As it was serialised.
-    ({"payload": {"a": 1}}, "body or payload", ""),
-    ({"json": []}, "body or payload", ""),
+    ({"body": "text"}, "body", "'text'"),
+    ({"body": body}, "body", "<function body at"),
+    ({"payload": {"a": 1}}, "payload", "{'a': 1}"),
+    ({"json": []}, "json", "[]"),
     ({"headers": {"X-A": "1"}}, "headers", "{'X-A': '1'}"),
     ({"content_type": "text/html"}, "content_type", "'text/html'"),
     ({"reason": "Gone"}, "reason", "'Gone'"),

@@ -216,15 +216,12 @@ def test_a_pattern_is_for_its_method_only(registry):
     assert answers(registry, 1) == [None]
 
 
-# Questions that consume nothing.
-
-
-def test_has_reply_consumes_nothing(registry):
+def test_matches_head_consumes_nothing(registry):
     route = registry.get(URL)
     for _ in range(3):
-        assert registry.has_reply(make_request("get", "http://h.test:80"))
+        assert registry.matches_head(make_request("get", "http://h.test:80"))
     assert answers(registry, 1) == [route]
-    assert not registry.has_reply(make_request("GET", URL))
+    assert not registry.matches_head(make_request("GET", URL))
     assert registry.call_count == 1
 
 

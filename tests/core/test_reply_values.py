@@ -23,7 +23,7 @@ from aiointercept_core import (
     error_response,
     format_error,
 )
-from aiointercept_core._replies import DirectContext
+from aiointercept_core._callback_context import DirectContext
 
 HERE = URL("http://h.test/")
 GZIPPED = gzip.compress(b"text", mtime=0)
@@ -131,9 +131,9 @@ async def test_a_websocket_is_returned_with_its_handler_in_the_context_of_the_ro
             self.sent.append(data)
 
     class Context(DirectContext):
-        async def converse(self, handler, connection):
+        async def run_handler(self, handler, connection):
             connection.sent.append("in the context")
-            await super().converse(handler, connection)
+            await super().run_handler(handler, connection)
 
     async def handler(connection):
         await connection.send_str(await connection.receive())

@@ -142,3 +142,13 @@ def test_assert_has_calls(registry):
         registry.assert_has_calls([("GET", B), ("GET", B)], any_order=True)
     with pytest.raises(ValueError, match="method must be an HTTP method"):
         registry.assert_has_calls([(A, "GET")])
+
+
+@pytest.mark.parametrize(
+    ("calls", "wrong"),
+    [(None, "None"), (A, repr(A)), (b"GET", "b'GET'"), (5, "5"), (("GET", A), "'GET'"), ([None], "None")],
+)
+def test_calls_that_are_no_pairs(registry, calls, wrong):
+    with pytest.raises(TypeError) as caught:
+        registry.assert_has_calls(calls)
+    assert str(caught.value) == f"calls must be pairs of a method and a URL, got {wrong}; write [('GET', url)]"

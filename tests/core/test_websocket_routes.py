@@ -99,6 +99,19 @@ def test_a_handler_that_is_no_coroutine_function(registry, function):
     assert registry.routes == []
 
 
+def test_a_handler_is_named_as_in_the_code(registry):
+    def answer(ws, word): ...
+
+    with pytest.raises(TypeError, match=r"got test_a_handler_is_named_as_in_the_code\.answer\(\); "):
+        registry.ws(URL_, functools.partial(answer, word="a"))
+
+
+def test_an_argument_that_only_other_routes_have(registry):
+    with pytest.raises(TypeError, match=r"^unknown argument 'status'; the known ones are protocols, headers, repeat, "):
+        registry.ws(URL_, handler, status=101)
+    assert "unknown" not in inspect.signature(registry.ws).parameters
+
+
 def test_a_handler_that_was_called(registry):
     coroutine = handler(None)
     with pytest.raises(TypeError, match="handler must be a coroutine function, got <coroutine object"):
@@ -119,13 +132,19 @@ def test_an_async_generator_function_is_no_handler(registry):
     [
         ({"protocols": "chat"}, TypeError, "protocols must be a list of str, got 'chat'; write protocols=['chat']"),
         ({"protocols": 1}, TypeError, "protocols must be a list of str, got 1; write protocols=['chat']"),
-        ({"protocols": ["a b"]}, ValueError, "protocols must be names of subprotocols without spaces, got 'a b'"),
+        (
+            {"protocols": ["a b"]},
+            ValueError,
+            "protocols must be names of subprotocols without spaces, got 'a b'; for example protocols=['graphql-ws']",
+        ),
         ({"protocols": [""]}, ValueError, "protocols must be names of subprotocols without spaces, got ''"),
         ({"protocols": [b"a"]}, ValueError, "protocols must be names of subprotocols without spaces, got b'a'"),
         ({"headers": {"X-A": "a\nb"}}, ValueError, None),
         ({"headers": {"X-A": 1}}, TypeError, None),
         ({"headers": [("X-A", "1")]}, TypeError, None),
-        ({"repeat": -1}, ValueError, "repeat must be True, False or a positive number, got -1"),
+        ({"repeat": -1}, ValueError, "repeat must be True, False or a positive number, got -1; pass True for no limit"),
+        ({"protocol": "chat"}, TypeError, "unknown argument 'protocol'; did you mean 'protocols'?"),
+        ({"times": 2}, TypeError, "unknown argument 'times'; did you mean 'repeat'?"),
         ({"repeat": "2"}, TypeError, None),
         ({"delay": -1}, ValueError, None),
         ({"delay": "1"}, TypeError, None),
@@ -241,7 +260,6 @@ def test_a_get_that_is_no_handshake_skips_websockets(registry):
 )
 def test_what_is_a_handshake(registry, method, headers, is_handshake):
     route = registry.ws(URL_, handler)
-    assert registry.has_reply(make_request(method, URL_, headers=headers)) is is_handshake
     record = registry.match(make_request(method, URL_, headers=headers))
     assert (record.route is route) is is_handshake
 
@@ -299,7 +317,7 @@ def test_a_released_handshake_is_the_next_one_again(registry):
     request = make_request("GET", URL_, headers=HANDSHAKE)
     assert registry.reserve(make_request("GET", URL_)) is None
     assert registry.reserve(request) is route
-    assert not registry.has_reply(request)
+    assert registry.reserve(request) is None
     registry.release(route)
     assert registry.match(request).route is route
 
@@ -338,7 +356,7 @@ def test_conditions(registry):
 def test_conditions_need_no_body(registry):
     registry.ws(URL_, handler, match_headers={"X-A": "1"}, match_query={"a": "1"})
     request = make_request("GET", f"{URL_}?a=1", headers={**HANDSHAKE, "X-A": "1"})
-    assert registry.may_answer(request)
+    assert registry.matches_head(request)
 
 
 def test_conditions_are_not_evaluated_for_a_plain_get(registry):

@@ -14,8 +14,6 @@ from aiohttp import ClientSession, TCPConnector, WSMsgType
 from support import fetch
 
 from aiointercept import _websocket, aiointercept
-from aiointercept_core import Route, WebSocket
-from aiointercept_core._matchers import build_matcher
 
 FULL = _websocket._LIMIT
 
@@ -23,8 +21,7 @@ FULL = _websocket._LIMIT
 def register(m, handler):
     """Register a conversation for any number of clients and return its URL."""
     url = f"{m.server_url}/socket"
-    context = m._registry._callback_context()
-    m._registry.register(Route("GET", build_matcher(url), WebSocket(handler), context=context, repeat=None))
+    m.ws(url, handler, repeat=True)
     return url
 
 

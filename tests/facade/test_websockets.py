@@ -17,8 +17,6 @@ from yarl import URL
 
 from aiointercept import _websocket, aiointercept
 from aiointercept._websocket import ServerWebSocket
-from aiointercept_core import Route, WebSocket
-from aiointercept_core._matchers import build_matcher
 
 Handler = Callable[[ServerWebSocket], Awaitable[None]]
 
@@ -26,8 +24,7 @@ Handler = Callable[[ServerWebSocket], Awaitable[None]]
 def register(m: aiointercept, handler: Handler, url: str | None = None, **options: Any) -> str:
     """Register a conversation and return its URL."""
     url = url or f"{m.server_url}/socket"
-    context = m._registry._callback_context()
-    m._registry.register(Route("GET", build_matcher(url), WebSocket(handler, **options), context=context, repeat=None))
+    m.ws(url, handler, repeat=True, **options)
     return url
 
 

@@ -11,10 +11,10 @@ from websocket_talk import HTTPS, WSS, echo, mocked, say
 from yarl import URL
 
 from aiointercept import aiointercept
-from aiointercept._websocket import converse
+from aiointercept._websocket import run_handler
 
 
-async def run_handler(handler, *texts: str, error: BaseException | None = None) -> None:
+async def run_in_block(handler, *texts: str, error: BaseException | None = None) -> None:
     """Have `handler` talk to clients, each of which sends one of `texts`; leave the block with `error`, if any."""
     async with mocked() as (m, session):
         m.ws(WSS, handler, repeat=True)
@@ -53,7 +53,7 @@ async def test_an_assertion_in_a_handler_fails_the_test():
         assert await ws.receive_str() == "expected"
 
     with pytest.raises(AssertionError, match="'other' == 'expected'"):
-        await run_handler(handler, "other")
+        await run_in_block(handler, "other")
 
 
 async def test_pytest_fail_and_skip_in_a_handler():
@@ -65,7 +65,7 @@ async def test_pytest_fail_and_skip_in_a_handler():
 
     for handler, error in ((fails, pytest.fail.Exception), (skips, pytest.skip.Exception)):
         with pytest.raises(error, match="reason"):
-            await run_handler(handler)
+            await run_in_block(handler)
 
 
 async def test_several_errors_are_a_group():
@@ -73,7 +73,7 @@ async def test_several_errors_are_a_group():
         raise LookupError(await ws.receive_str())
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        await run_handler(handler, "a", "b")
+        await run_in_block(handler, "a", "b")
     assert [str(error) for error in caught.value.exceptions] == ["a", "b"]
 
 
@@ -95,7 +95,7 @@ async def test_the_note_on_another_error_names_the_handler():
         raise LookupError("broken")
 
     with pytest.raises(ZeroDivisionError) as caught:
-        await run_handler(handler, error=ZeroDivisionError())
+        await run_in_block(handler, error=ZeroDivisionError())
     (note,) = caught.value.__notes__
     assert "LookupError: broken" in note
     assert "500" not in note
@@ -166,7 +166,7 @@ async def test_a_handler_that_fails_because_the_mock_is_stopped_is_no_error(kind
         raise asyncio.CancelledError
 
     with pytest.raises(LookupError if kind is LookupError else asyncio.CancelledError):
-        await converse(AbortedSocket(), handler, run)
+        await run_handler(AbortedSocket(), handler, run)
 
 
 def test_sync_code():

@@ -57,7 +57,7 @@ async def test_what_cannot_be_served():
             m.ws(url, echo, protocols="chat")
         with pytest.raises(ValueError, match=r"needs mock_external_urls=True, because no server can show it"):
             m.ws(url, echo, fault=OSError)
-        with pytest.raises(TypeError, match="unexpected keyword argument 'status'"):
+        with pytest.raises(TypeError, match="unknown argument 'status'; the known ones are protocols"):
             m.ws(url, echo, status=101)
 
 

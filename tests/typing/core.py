@@ -145,7 +145,7 @@ class Context:
     def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         return aiter(body)
 
-    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
+    async def run_handler(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
         await handler(connection)
 
 

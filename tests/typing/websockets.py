@@ -34,7 +34,7 @@ def websockets_and_event_streams(m: aiointercept) -> None:
     assert_type(m.ws("wss://api.example.com/", handler, protocols=["a"], repeat=True), Route[AiointerceptRequest])
     m.ws(re.compile("wss://"), handler, match_query={"a": "1"}, delay=0.1)
     m.ws("wss://api.example.com/", no_coroutine_function)  # type: ignore[arg-type]
-    m.ws("wss://api.example.com/", handler, status=101)  # type: ignore[call-arg]
+    m.ws("wss://api.example.com/", handler, status=101)  # type: ignore[arg-type]
     m.post("https://api.example.com/", sse=[{"a": 1}, "b", ["c"], ServerSentEvent("d", retry=1)])
     m.get("https://api.example.com/", sse=events, repeat=True)
     m.get("https://api.example.com/", sse=events())

@@ -5,6 +5,7 @@ Nothing here opens a socket, starts a thread or an event loop, or imports an HTT
 """
 
 from ._assertions import CallAssertions
+from ._callback_context import CallbackContext
 from ._chunks import checked_chunks, close_iterable
 from ._content_coding import decode_body
 from ._faults import Fault
@@ -17,7 +18,6 @@ from ._replies import (
     Body,
     BodySource,
     Callback,
-    CallbackContext,
     CallbackResult,
     CloseConnection,
     FaultReply,

@@ -16,6 +16,7 @@ __all__ = [
     "check_method",
     "check_repeat",
     "check_shortcut",
+    "is_exception",
     "reject_unknown",
     "without_class_names",
 ]
@@ -25,7 +26,7 @@ __tracebackhide__ = True
 
 C = TypeVar("C")
 
-# What other libraries call each argument. A word with two underscores at its end is a prefix.
+# The names of each argument in other libraries. A word with two underscores at its end is a prefix.
 _OTHER_NAMES = {
     "body": "content data html reply respond response response_data stream text",
     "callback": "handler side_effect",
@@ -46,7 +47,7 @@ _OTHER_NAMES = {
     "repeat": "is_reusable times",
     "status": "code status_code",
 }
-# What to write for words of other libraries that are no argument here.
+# The advice for arguments of other libraries that do not exist here.
 _NO_ARGUMENT = {
     "complete_qs": "the whole query of the URL is compared, unless match_query= is given",
     "passthrough": "it is an argument of the mock, not of a route",
@@ -58,21 +59,25 @@ _NO_ARGUMENT = {
 
 
 def reject_unknown(unknown: Mapping[str, object], known: Collection[str]) -> None:
-    """Raise `TypeError` for the first unknown keyword argument, naming what is written instead."""
+    """Raise `TypeError` for the first unknown keyword argument, with the name that is meant."""
     for name in unknown:
         prefix = name[: name.find("__") + 2] if "__" in name else name
         if prefix in _NO_ARGUMENT:
             hint = _NO_ARGUMENT[prefix]
-        elif meant := _called(name) or _called(prefix) or difflib.get_close_matches(name, known, n=1, cutoff=0.7):
+        elif (
+            meant := _called(name, known)
+            or _called(prefix, known)
+            or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+        ):
             hint = f"did you mean {' or '.join(map(repr, meant))}?"
         else:
             hint = f"the known ones are {', '.join(known)}"
         raise TypeError(f"unknown argument {name!r}; {hint}")
 
 
-def _called(word: str) -> list[str]:
-    """Return the arguments that other libraries call `word`."""
-    return [name for name, others in _OTHER_NAMES.items() if word in others.split()]
+def _called(word: str, known: Collection[str]) -> list[str]:
+    """Return the arguments among `known` that other libraries call `word`."""
+    return [name for name, others in _OTHER_NAMES.items() if name in known and word in others.split()]
 
 
 def without_class_names(cls: type[C]) -> type[C]:
@@ -102,7 +107,7 @@ def check_shortcut(name: str, positional: tuple[object, ...], options: Mapping[s
 
 def _likely_argument(value: object) -> str:
     """Return the argument that is likely meant by a value without a name."""
-    if isinstance(value, Fault) or _is_exception(value):
+    if isinstance(value, Fault) or is_exception(value):
         return "fault"
     if isinstance(value, int) and not isinstance(value, bool):
         return "status"
@@ -121,11 +126,11 @@ def check_method(method: object) -> str:
 
 
 def check_behaviour(callback: object, exception: object, fault: object, sse: object = None) -> None:
-    """Raise `TypeError` for a callback, an exception or a fault that is none, `ValueError` for a fault beside these.
+    """Raise `TypeError` for a callback, exception or fault of a wrong type, `ValueError` for contradicting ones.
 
-    A fault beside a stream of events is a `ValueError` too.
+    A fault contradicts a callback, an exception and a stream of events.
     """
-    if fault is not None and not _is_exception(fault) and not isinstance(fault, Fault):
+    if fault is not None and not is_exception(fault) and not isinstance(fault, Fault):
         raise TypeError(
             f"fault must be a Fault, an exception or an exception class, got {describe_value(fault)}; "
             "for example fault=Fault.RESET"
@@ -138,7 +143,7 @@ def check_behaviour(callback: object, exception: object, fault: object, sse: obj
             f"callback must be a function, sync or async, got {describe_value(callback)}; "
             "pass the function itself, without calling it"
         )
-    if not _is_exception(exception) and not isinstance(exception, bool | None):
+    if not is_exception(exception) and not isinstance(exception, bool | None):
         raise TypeError(
             f"exception must be True, an exception or an exception class, got {describe_value(exception)}; "
             "pass True to close the connection"
@@ -146,7 +151,7 @@ def check_behaviour(callback: object, exception: object, fault: object, sse: obj
 
 
 def check_delay(delay: object) -> float:
-    """Return the delay in seconds; raise `TypeError` or `ValueError` if it is no length of time."""
+    """Return the delay in seconds; raise `TypeError` or `ValueError` if it is not a length of time."""
     if isinstance(delay, bool) or not isinstance(delay, int | float):
         raise TypeError(f"delay must be a number of seconds, got {describe_value(delay)}; for example delay=0.2")
     if not 0 <= delay <= sys.float_info.max:
@@ -154,8 +159,9 @@ def check_delay(delay: object) -> float:
     return float(delay)
 
 
-def _is_exception(value: object) -> bool:
-    return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))
+def is_exception(value: object, kind: type[BaseException] = BaseException) -> bool:
+    """Return whether `value` is an exception or an exception class of that kind."""
+    return isinstance(value, kind) or (isinstance(value, type) and issubclass(value, kind))
 
 
 def check_repeat(repeat: object, body: object, argument: str = "body") -> int | None:
@@ -163,7 +169,7 @@ def check_repeat(repeat: object, body: object, argument: str = "body") -> int | 
     if not isinstance(repeat, int):
         raise TypeError(f"repeat must be True, False or a positive number, got {describe_value(repeat)}; pass an int")
     if repeat < 0:
-        raise ValueError(f"repeat must be True, False or a positive number, got {repeat!r}")
+        raise ValueError(f"repeat must be True, False or a positive number, got {repeat!r}; pass True for no limit")
     count = None if repeat is True else int(repeat) or 1
     if count != 1 and isinstance(body, AsyncIterator):
         name = getattr(body, "__name__", "")

@@ -122,7 +122,7 @@ class CallAssertions(Generic[R]):
 
         Other requests may lie between them. With `any_order` only their numbers count.
         """
-        expected = [_call_key(call) for call in calls]
+        expected = _call_keys(calls)
         received = [record.key for record in list(self.journal.records)]
         if any_order:
             left = Counter(received)
@@ -217,9 +217,15 @@ def _places(matchers: Sequence[ValueMatcher], request: Request) -> int:
     return total
 
 
+def _call_keys(calls: object) -> list[Key]:
+    if not isinstance(calls, Iterable) or isinstance(calls, str | bytes):
+        calls = [calls]
+    return [_call_key(call) for call in calls]
+
+
 def _call_key(call: object) -> Key:
     if not isinstance(call, tuple) or len(call) != 2 or not isinstance(call[0], str):
-        raise TypeError(f"calls must be pairs of a method and a URL, got {describe_value(call)}; write ('GET', url)")
+        raise TypeError(f"calls must be pairs of a method and a URL, got {describe_value(call)}; write [('GET', url)]")
     method, url = call
     return _key(method, url)
 
@@ -242,9 +248,9 @@ def _mismatch(name: str, request: Request, matchers: Sequence[ValueMatcher]) -> 
     expected, actual = map(describe_value, matcher.values(request))
     # If a value is too large to be shown completely, the first place that differs says more.
     is_shortened = "..." in expected or "..." in actual
-    told = lines[0] if is_shortened else f"{matcher.what}: expected {expected}, got {actual}"
-    message = told if is_shortened else f"expected {matcher.what} {expected}, got {actual}"
+    line = lines[0] if is_shortened else f"{matcher.what}: expected {expected}, got {actual}"
+    message = line if is_shortened else f"expected {matcher.what} {expected}, got {actual}"
     error = AssertionError(f"{name}: {message}")
-    if places := [line for line in lines if line != told]:
+    if places := [other for other in lines if other != line]:
         error.add_note("\n".join(places))
     return error

@@ -3,7 +3,6 @@
 The expected value is compared by `expected == actual`, so that `unittest.mock.ANY` and similar objects work.
 """
 
-import functools
 import json
 import re
 from abc import abstractmethod
@@ -15,18 +14,27 @@ from typing import Any, ClassVar
 from multidict import CIMultiDict, MultiDict
 
 from ._format import describe_value
-from ._forms import parse_form
+from ._forms import as_text, parse_form
 from ._matchers import Difference
 from ._request import Request, header
 from ._value_difference import ValueDifferences
 
-__all__ = ["JSON", "Body", "Data", "Form", "Headers", "Missing", "NoBody", "Query", "TextPattern", "ValueMatcher"]
+__all__ = [
+    "JSON",
+    "Body",
+    "Data",
+    "Form",
+    "Headers",
+    "Missing",
+    "NoBody",
+    "Query",
+    "TextPattern",
+    "ValueMatcher",
+    "json_value",
+]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
-
-# The cache of parsed bodies keeps none that is larger, in bytes.
-_LONGEST_CACHED = 8192
 
 
 class NoBody:
@@ -100,7 +108,10 @@ class ValueMatcher:
 
     def differences(self, request: Request) -> Iterable[Difference]:
         """Return the places in which the values differ; they are looked for when they are listed."""
-        expected, actual = self.values(request)
+        return self.compare(*self.values(request))
+
+    def compare(self, expected: Any, actual: Any) -> Iterable[Difference]:
+        """Return the places in which two values differ, given as `values` returns them."""
         return ValueDifferences(self.what, expected, actual) if expected != actual else ()
 
 
@@ -111,21 +122,17 @@ class JSON(ValueMatcher):
 
     def values(self, request: Request) -> tuple[Any, Any]:
         """Return the expected value and the JSON value in the body."""
-        body = request.body
-        if not body:
-            return self.expected, NoBody()
-        try:
-            return self.expected, _parse_json(body)
-        except (ValueError, RecursionError):
-            return self.expected, Missing(f"a body that is not JSON: {describe_value(body)}")
+        return self.expected, json_value(request.body)
 
 
-def _parse_json(body: bytes) -> Any:
-    return _parse_cached(body) if len(body) <= _LONGEST_CACHED else json.loads(body)
-
-
-# The body of a request is parsed once for all routes with a condition on it.
-_parse_cached = functools.lru_cache(maxsize=1)(json.loads)
+def json_value(body: bytes | None) -> Any:
+    """Return the JSON value in a body, `NoBody` or `Missing` if there is none."""
+    if not body:
+        return NoBody()
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return Missing(f"a body that is not JSON: {describe_value(body)}")
 
 
 class Data(ValueMatcher):
@@ -138,7 +145,7 @@ class Data(ValueMatcher):
         expected, body = self.expected, request.body or b""
         if isinstance(expected, Mapping) and request.body is not None:
             return _form_values(expected, body, header(request, "Content-Type"))
-        actual = _as_text(body) if isinstance(expected, str | TextPattern) else body
+        actual = as_text(body) if isinstance(expected, str | TextPattern) else body
         return expected, NoBody() if request.body is None and expected != actual else actual
 
 
@@ -179,7 +186,7 @@ class Headers(ValueMatcher):
         for name, values in expected.items():
             sent = received.popall(name, [])
             if not self.strict:
-                sent = _held(values, sent)
+                sent = _equal_values(values, sent)
             if sent:
                 actual[name] = sent
         if self.strict:
@@ -205,7 +212,9 @@ class Query(ValueMatcher):
     def values(self, request: Request) -> tuple[Any, Any]:
         """Return the expected pairs and those of the same names."""
         received, wanted = MultiDict(request.url.query), self._wanted
-        actual = {name: _held(values, received.getall(name)) for name, values in wanted.items() if name in received}
+        actual = {
+            name: _equal_values(values, received.getall(name)) for name, values in wanted.items() if name in received
+        }
         return _singles(wanted), _singles(actual)
 
     @property
@@ -228,7 +237,7 @@ def _same(expected: Any, other: Any) -> bool:
     return False
 
 
-def _held(values: list[Any], sent: list[Any]) -> list[Any]:
+def _equal_values(values: list[Any], sent: list[Any]) -> list[Any]:
     """Return those of `sent` that equal `values`, one for each; all of `sent` if some are missing."""
     equal = [[index for index, other in enumerate(sent) if value == other] for value in values]
     chosen: dict[int, int] = {}
@@ -266,13 +275,6 @@ def _form_values(expected: Mapping[str, Any], body: bytes, kind: str) -> tuple[A
     return _singles(wanted), _singles(form)
 
 
-def _as_text(body: bytes) -> str | bytes:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body
-
-
 def _as_sent(value: Any) -> Any:
     """Return an expected value as a form or a query contains it: numbers as text."""
     value = value.value if isinstance(value, Enum) else value
@@ -283,7 +285,7 @@ def _in_type_of(expected: Any, sent: str | bytes) -> str | bytes:
     """Return a form value as str or bytes, whichever is expected."""
     if isinstance(expected, bytes) and isinstance(sent, str):
         return sent.encode()
-    return _as_text(sent) if isinstance(expected, str) and isinstance(sent, bytes) else sent
+    return as_text(sent) if isinstance(expected, str) and isinstance(sent, bytes) else sent
 
 
 def _singles(fields: Mapping[str, list[Any]]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The conditions of a route besides its method and URL: the arguments `match`, `match_json` and so on of `add`."""
 
-import functools
 import inspect
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
@@ -13,6 +12,7 @@ from ._comparison import JSON, Body, Form, Headers, Query, TextPattern
 from ._format import describe_function, describe_value
 from ._matchers import Difference, ExactURL, Matcher, URLPattern
 from ._request import Request
+from ._user_code import is_coroutine_function
 
 __all__ = ["BodyPattern", "Predicate", "build_conditions"]
 
@@ -150,10 +150,7 @@ def _check_predicate(function: Any) -> Callable[[Any], object]:
             f"match must be a function of a request, got {describe_value(function)}; "
             "for example match=lambda request: request.headers['X-Shard'] == '7'"
         )
-    called = function
-    while isinstance(called, functools.partial):
-        called = called.func
-    if inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(type(called).__call__):
+    if is_coroutine_function(function):
         raise TypeError(
             f"match must be a plain function, got the coroutine function {describe_function(function)}; "
             "the body has arrived when it is called: read request.body"

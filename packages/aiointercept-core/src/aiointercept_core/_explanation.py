@@ -36,7 +36,7 @@ def explain(
     """
     text = describe_key(matching.key)
     for_url = list(islice(queues, _CANDIDATES))
-    exhausted = [queue for queue in for_url if queue.current() is None and matching.fits(queue)]
+    exhausted = [queue for queue in for_url if queue.current() is None and matching.matches(queue)]
     if exhausted:
         return f"no reply is left for {text}: {'; '.join(_exhausted(queue, text) for queue in exhausted[:_NAMED])}"
 

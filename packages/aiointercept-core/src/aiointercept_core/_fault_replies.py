@@ -1,5 +1,6 @@
 """The reply to a request that is meant to fail, checked when it is registered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ __tracebackhide__ = True
 
 @dataclass(slots=True)
 class FaultTemplate:
-    """A fault, or the exception that callers get: of a class, each gets a new instance."""
+    """A fault, or the exception that callers get; for an exception class, each caller gets a new instance."""
 
     fault: Fault | BaseException | type[BaseException]
     response: Response | None
@@ -33,14 +34,15 @@ def build_fault(
     reply: object,
     method: str,
     matcher: Matcher,
+    bodies: Mapping[str, object],
 ) -> FaultTemplate:
     """Return the template for `fault`; raise `TypeError` or `ValueError` if it cannot happen to such requests.
 
-    `reply` was built from `result`, which has the other arguments of `add`.
+    `reply` was built from `result`, which has the other arguments of `add`, except for those in `bodies`.
     """
     name = f"fault={fault}" if isinstance(fault, Fault) else "an exception as fault"
     if not isinstance(fault, Fault) or not fault.has_body:
-        _refuse_response(name, result)
+        _refuse_response(name, result, bodies)
         is_http = isinstance(matcher, ExactURL) and matcher.url.scheme == "http"
         if is_http and isinstance(fault, Fault) and fault.needs_https:
             raise ValueError(f"{name} needs an https URL, got {str(matcher)!r}")
@@ -56,10 +58,10 @@ def build_fault(
     return FaultTemplate(fault, reply)
 
 
-def _refuse_response(name: str, result: CallbackResult) -> None:
+def _refuse_response(name: str, result: CallbackResult, bodies: Mapping[str, object]) -> None:
     given: dict[str, Any] = {
         "status": result.status if result.status != 200 else None,
-        "body or payload": result.body or None,
+        **bodies,
         "headers": result.headers,
         "content_type": result.content_type if result.content_type != "application/json" else None,
         "reason": result.reason,

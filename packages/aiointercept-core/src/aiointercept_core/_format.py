@@ -1,10 +1,21 @@
 """Text for messages: values, functions, requests and counts, bounded in length and cost however large they are."""
 
+import functools
 import reprlib
+from typing import Any
 
 from ._urls import Key
 
-__all__ = ["count_of", "describe_error", "describe_function", "describe_key", "describe_value", "list_of", "shorten"]
+__all__ = [
+    "count_of",
+    "describe_error",
+    "describe_function",
+    "describe_key",
+    "describe_value",
+    "list_of",
+    "shorten",
+    "unwrap_partials",
+]
 
 _LIMIT = 200
 _VALUE_LIMIT = 120
@@ -38,9 +49,18 @@ def describe_value(value: object) -> str:
 
 
 def describe_function(function: object) -> str:
-    """Return the name of a user's function with parentheses, or its repr if it has no name."""
+    """Return the name of a user's function, or of the class of a callable object, with parentheses."""
+    function = unwrap_partials(function)
     name = getattr(function, "__qualname__", None)
-    return f"{shorten(name.replace('<locals>.', ''))}()" if isinstance(name, str) else describe_value(function)
+    name = name if isinstance(name, str) else type(function).__qualname__
+    return f"{shorten(name.replace('<locals>.', ''))}()"
+
+
+def unwrap_partials(function: Any) -> Any:
+    """Return the function that a `functools.partial` calls; any other function is returned as it is."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
 def describe_error(error: BaseException) -> str:
@@ -55,5 +75,5 @@ def count_of(number: int, noun: str) -> str:
 
 
 def list_of(named: list[str], total: int) -> str:
-    """Return the texts as a list that also tells how many of `total` are not named."""
+    """Return the texts as a list that ends with how many of `total` are not named."""
     return "; ".join([*named, f"and {total - len(named)} more"] if total > len(named) else named)

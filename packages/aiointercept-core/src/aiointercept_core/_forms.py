@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote
 
-__all__ = ["parse_form"]
+__all__ = ["as_text", "parse_form"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -47,7 +47,7 @@ def _parts(body: bytes, boundary: str) -> Iterator[tuple[str, str | bytes]]:
             parameters = _parameters(value)
             if field.strip().lower() == "content-disposition" and "name" in parameters:
                 content = match["content"]
-                yield parameters["name"], content if "filename" in parameters else _text(content)
+                yield parameters["name"], content if "filename" in parameters else as_text(content)
 
 
 def _parameters(header: str) -> dict[str, str]:
@@ -62,7 +62,8 @@ def _parameters(header: str) -> dict[str, str]:
     return parameters
 
 
-def _text(content: bytes) -> str | bytes:
+def as_text(content: bytes) -> str | bytes:
+    """Return `content` as a str, or as bytes if it is not UTF-8."""
     try:
         return content.decode()
     except UnicodeDecodeError:

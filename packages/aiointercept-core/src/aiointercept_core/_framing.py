@@ -1,4 +1,4 @@
-"""Framing: the headers of a reply that tell the length and the encoding of its body.
+"""Framing: the headers of a reply that state the length and the encoding of its body.
 
 Replies are often copied from real services together with their headers. Headers that contradict the body are refused
 when they are registered, because later the client only hangs or fails to parse the response.
@@ -65,7 +65,7 @@ def check_framing(fields: MultiMapping[str], body: object, *, bodiless: bool, is
 
 
 def _check_compressed(body: bytes, content_encoding: str, *, is_text: bool) -> None:
-    """Raise `ValueError` for a body that is not compressed with br or zstd, as far as that can be told here."""
+    """Raise `ValueError` for a body that is not compressed with br or zstd, as far as its first bytes show."""
     coding = content_encoding.rpartition(",")[2].strip().lower()
     if (coding in ("br", "zstd") and is_text) or (coding == "zstd" and not _ZSTD_FRAME.match(body)):
         raise ValueError("not compressed")

@@ -34,6 +34,8 @@ def build_headers(headers: Mapping[Any, Any] | None) -> CIMultiDict[str]:
             if isinstance(value, list | tuple):
                 pair = f"({describe_value(name)}, ...)"
                 message += f"; pass a multidict for several headers of one name: CIMultiDict([{pair}, {pair}])"
+            else:
+                message += "; write both as str"
             raise TypeError(message)
         if not TOKEN.fullmatch(name):
             raise ValueError(
@@ -49,7 +51,7 @@ def check_text(what: str, text: object) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise TypeError(f"{what} must be a str, got {describe_value(text)}")
+        raise TypeError(f"{what} must be a str, got {describe_value(text)}; convert it with str()")
     if _CONTROL.search(text):
         raise ValueError(f"{what} must not contain control characters other than TAB, got {describe_value(text)}")
     try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from yarl import URL
 
+from ._format import describe_value
 from ._request import Request
 from ._route import Route
 from ._urls import Key, request_key
@@ -61,7 +62,9 @@ class RequestLog(dict[tuple[str, URL], list[V]]):
     def find_key(self, key: Any) -> Key:
         """Return the key under which the requests for `key` are recorded; a subclass may have keys of another form."""
         if not isinstance(key, tuple) or len(key) != 2 or not isinstance(key[0], str):
-            raise TypeError(f"the key must be a pair (METHOD, URL), got {key!r}")
+            raise TypeError(
+                f"the key must be a pair (METHOD, URL), got {describe_value(key)}; write requests['GET', url]"
+            )
         return request_key(*key)
 
     def __iter__(self) -> Iterator[Key]:

@@ -29,7 +29,7 @@ __all__ = [
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
 
-# What may stand before the first character that a pattern matches, and the characters that a URL may begin with.
+# A pattern that can match the beginning of a URL: anchors and groups, then a character that a URL may begin with.
 _BEGINS_LIKE_A_URL = re.compile(
     r"(?:\^|\\A|\(\?P<\w+>|\(\?[a-zA-Z-]*[:)]|\()*(?:[hH][tT][tT][pP]|[wW][sS]|\.|\[|\\[wWSD])"
 )
@@ -136,7 +136,9 @@ def build_matcher(url: str | URL | re.Pattern[str], params: Query = None) -> Exa
                 "params cannot be added to a pattern; use match_query=, or write the query into the pattern"
             )
         if not isinstance(url.pattern, str):
-            raise TypeError(f"url must be a pattern compiled from a str, got {url!r}")
+            raise TypeError(
+                f"url must be a pattern compiled from a str, got {describe_value(url)}; compile it from a str"
+            )
         return URLPattern(url)
     if not isinstance(url, str | URL):
         raise TypeError(
@@ -152,7 +154,9 @@ def build_matcher(url: str | URL | re.Pattern[str], params: Query = None) -> Exa
         try:
             normalized = normalize_url(normalized.extend_query(params))
         except (TypeError, ValueError) as exc:
-            raise type(exc)(f"params must be a query as session.get(params=) takes it: {exc}") from exc
+            raise type(exc)(
+                f"params must be a query as session.get(params=) takes it, got {describe_value(params)}: {exc}"
+            ) from exc
     return ExactURL(normalized)
 
 
@@ -163,7 +167,7 @@ def _url_differences(url: URL, other: URL) -> Iterator[Difference]:
         yield Difference("scheme")
     if url.raw_host != other.raw_host:
         yield Difference("host")
-    # Another scheme has another default port: naming both tells nothing more.
+    # Another scheme has another default port, so only the scheme is named.
     default_ports = url.scheme != other.scheme and url.is_default_port() and other.is_default_port()
     if url.port != other.port and not default_ports:
         yield Difference("port")

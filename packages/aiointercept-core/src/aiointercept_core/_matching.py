@@ -4,15 +4,17 @@ Conditions are users' code: they are evaluated without the lock of the registry,
 routes, and the explanation of an unmatched request uses the results again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
+from ._comparison import JSON, json_value
+from ._conditions import Predicate
 from ._format import describe_error
-from ._matchers import Difference
+from ._matchers import Difference, Matcher
 from ._request import Request
-from ._route import Candidate, Route, RouteQueue
+from ._route import ANY_METHOD, Candidate, Route, RouteQueue
 from ._urls import request_key
 
 __all__ = ["Matching", "Unknown"]
@@ -31,7 +33,7 @@ class Unknown:
 
 
 class _Differences:
-    """What differs between a request and the routes of a queue, found when it is asked for: the first one decides.
+    """The differences between a request and the routes of a queue, evaluated lazily: the first one decides.
 
     An exception of a condition is a difference, and `on_error` is called with it.
     """
@@ -68,7 +70,7 @@ class _Differences:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one queue: how the request differs in its head, in all that decides, and for an explanation."""
+    """The results for one queue: the differences in the head, in all that decides, and for an explanation."""
 
     head: _Differences | None = None
     result: _Differences | None = None
@@ -83,6 +85,8 @@ class Matching(Generic[R]):
 
     # Whether the request can be answered by a route for WebSockets; found out if there are any.
     websockets = True
+    # The JSON value in the body once it is parsed, in a tuple because any value is possible.
+    _json: tuple[Any, ...] = ()
 
     def __init__(self, request: R, on_error: Callable[[BaseException, Request], None]) -> None:
         self.request = request
@@ -91,7 +95,7 @@ class Matching(Generic[R]):
         self._known: dict[RouteQueue, _Known] = {}
 
     def choose(self, candidates: Iterable[Candidate]) -> Route[Any] | Unknown | None:
-        """Return the current route of the first queue that is for the request, `Unknown` if it must be evaluated."""
+        """Return the current route of the first queue that matches the request, `Unknown` if it must be evaluated."""
         for queue, route in candidates:
             if queue.has_matchers:
                 differences = self._of(queue).result
@@ -105,15 +109,15 @@ class Matching(Generic[R]):
     def evaluate(self, candidates: Iterable[Candidate]) -> None:
         """Evaluate the conditions of the queues until those of one hold."""
         for queue, _ in candidates:
-            if self.fits(queue):
+            if self.matches(queue):
                 return
 
-    def head_fits(self, candidates: Iterable[Candidate]) -> bool:
-        """Return whether the head of the request fits one of the queues; the body may decide then."""
+    def matches_head(self, candidates: Iterable[Candidate]) -> bool:
+        """Return whether one of the queues matches the head of the request; the body may decide then."""
         return any(not self._head(queue) for queue, _ in candidates)
 
-    def fits(self, queue: RouteQueue) -> bool:
-        """Return whether `queue`, for the method and URL of the request, is for it."""
+    def matches(self, queue: RouteQueue) -> bool:
+        """Return whether `queue`, for the method and URL of the request, matches it."""
         if self._needs_handshake(queue):
             return False
         known = self._of(queue)
@@ -121,28 +125,29 @@ class Matching(Generic[R]):
             known.result = self._head(queue)
             # The body may not have arrived yet, so it is looked at only where it decides.
             if queue.body_matchers and not known.result:
-                known.result = self._lazily(queue.body_differences(self.request))
+                known.result = self._lazily(queue.body_matchers)
         return not known.result
 
     def differences(self, queue: RouteQueue) -> list[Difference]:
-        """Return how the request differs from those that any `queue` is for, method and URL included."""
+        """Return how the request differs from those that any `queue` matches, method and URL included."""
         known = self._of(queue)
         if known.explained is None:
             head = known.head.listed() if known.head is not None else []
-            if self._needs_handshake(queue):
-                found = queue.all_differences(self.request, [_NO_HANDSHAKE])
-                known.explained = self._lazily(found).listed()
-            elif known.result is None:
-                known.explained = self._lazily(queue.all_differences(self.request)).listed()
+            needs_handshake = self._needs_handshake(queue)
+            if needs_handshake or known.result is None:
+                found = [_NO_HANDSHAKE] if needs_handshake else []
+                if self.request.method.upper() != queue.method != ANY_METHOD:
+                    found.append(Difference("method"))
+                known.explained = self._lazily((queue.matcher, *queue.conditions), found).listed()
             elif queue.body_matchers and head:
                 # The body was not looked at before, because the head differs.
-                known.explained = self._lazily(queue.body_differences(self.request, head)).listed()
+                known.explained = self._lazily(queue.body_matchers, head).listed()
             else:
                 known.explained = known.result.listed()
         return known.explained
 
     def url_differs(self, queue: RouteQueue) -> bool:
-        """Return whether the URL of the request is not one of those that `queue` is for."""
+        """Return whether the URL of the request is not one that `queue` matches."""
         return any(True for _ in queue.matcher.differences(self.request))
 
     def _needs_handshake(self, queue: RouteQueue) -> bool:
@@ -151,14 +156,41 @@ class Matching(Generic[R]):
     def _head(self, queue: RouteQueue) -> _Differences:
         known = self._of(queue)
         if known.head is None:
-            known.head = self._lazily(queue.head_differences(self.request))
+            known.head = self._lazily(queue.head_matchers)
         return known.head
 
     def _of(self, queue: RouteQueue) -> _Known:
         return self._known.setdefault(queue, _Known())
 
-    def _lazily(self, source: Iterator[Iterable[Difference]]) -> _Differences:
-        return _Differences(source, self._report)
+    def _lazily(self, matchers: Iterable[Matcher], found: Sequence[Difference] = ()) -> _Differences:
+        return _Differences(self._differences(matchers, found), self._report)
+
+    def _differences(self, matchers: Iterable[Matcher], found: Sequence[Difference]) -> Iterator[Iterable[Difference]]:
+        """Yield the differences of each matcher that has some, after those that were `found`.
+
+        A predicate is not asked when there are some. What a matcher returns is not listed here: its text may take long.
+        """
+        if found:
+            yield found
+        differs = bool(found)
+        for matcher in matchers:
+            if differs and isinstance(matcher, Predicate):
+                continue
+            differences = self._ask(matcher)
+            if isinstance(differences, Iterator):
+                first = next(differences, None)
+                differences = () if first is None else chain((first,), differences)
+            if differences:
+                differs = True
+                yield differences
+
+    def _ask(self, matcher: Matcher) -> Iterable[Difference]:
+        """Return the differences of a matcher; the body is parsed once for all conditions on its JSON value."""
+        if not isinstance(matcher, JSON):
+            return matcher.differences(self.request)
+        if not self._json:
+            self._json = (json_value(self.request.body),)
+        return matcher.compare(matcher.expected, *self._json)
 
     def _report(self, error: BaseException) -> None:
         self._on_error(error, self.request)

@@ -1,5 +1,6 @@
 """Registering: the arguments of `add` and `ws`, checked at once and made into routes."""
 
+import inspect
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -10,11 +11,12 @@ from yarl import URL, Query
 
 from ._arguments import check_behaviour, check_delay, check_method, check_repeat, reject_unknown, without_class_names
 from ._callback_arguments import check_callback
+from ._callback_context import CallbackContext
 from ._conditions import BodyPattern, build_conditions
 from ._fault_replies import FaultTemplate, build_fault
 from ._faults import Fault
 from ._matchers import build_matcher
-from ._replies import BodySource, Callback, CallbackContext, CallbackResult, CloseConnection, Reply, WebSocket
+from ._replies import BodySource, Callback, CallbackResult, CloseConnection, Reply, WebSocket
 from ._reply_template import ReplyTemplate, build_reply, choose_body, stream_events
 from ._request import RequestT as R
 from ._route import Route
@@ -95,8 +97,8 @@ class Registration(MethodShortcuts[R], Generic[R]):
         `data`, `method`, `form`, `request` and `match` that it takes. With `exception` the connection is closed. An
         `optional` route may stay unused under `assert_all_called`.
 
-        `params` are added to the query of `url`. Only requests that fit all conditions get the reply: `match_headers`
-        and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
+        `params` are added to the query of `url`. Only requests that match all conditions get the reply: `match_headers`
+        and `match_query` (these values, whatever else there is), `match_json`,
         `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
         `sse` is an iterable or async iterable of server-sent events, or a function that returns one: str, mappings,
@@ -122,7 +124,8 @@ class Registration(MethodShortcuts[R], Generic[R]):
         )
         reply: Reply | ReplyTemplate | FaultTemplate = self._build_reply(result, method)
         if fault is not None:
-            reply = build_fault(fault, result, reply, method, matcher)
+            bodies = {"body": body or None, "json": json, "payload": payload}
+            reply = build_fault(fault, result, reply, method, matcher, bodies)
         count = check_repeat(repeat, result.body, "body" if sse is None else "sse")
         runs_functions = callback is not None or isinstance(reply, ReplyTemplate)
         route: Route[R] = Route(
@@ -155,6 +158,7 @@ class Registration(MethodShortcuts[R], Generic[R]):
         match: Callable[[Any], object] | None = None,
         delay: float = 0.0,
         fault: Fault | BaseException | type[BaseException] | None = None,
+        **unknown: "Never",
     ) -> Route[R]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
@@ -164,13 +168,14 @@ class Registration(MethodShortcuts[R], Generic[R]):
 
         Raises `TypeError` or `ValueError` for arguments that cannot be served.
         """
+        reject_unknown(unknown, _WS_OPTIONS)
         matcher, conditions = build_conditions(
             build_matcher(url, params), match_headers, match_query, None, None, None, match
         )
         check_behaviour(None, None, fault)
         reply: WebSocket | FaultTemplate = build_websocket(handler, protocols, headers)
         if fault is not None:
-            reply = build_fault(fault, CallbackResult(), reply, "GET", matcher)
+            reply = build_fault(fault, CallbackResult(), reply, "GET", matcher, {})
         route: Route[R] = Route(
             "GET",
             matcher,
@@ -190,3 +195,5 @@ class Registration(MethodShortcuts[R], Generic[R]):
 
 
 set_signatures(Registration.add)
+# The keyword arguments of `ws`.
+_WS_OPTIONS = list(inspect.signature(Registration.ws).parameters)[3:]

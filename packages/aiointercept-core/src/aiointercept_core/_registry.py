@@ -15,6 +15,7 @@ from yarl import URL
 
 from ._assertions import CallAssertions
 from ._callback_arguments import callback_arguments
+from ._callback_context import CallbackContext, DirectContext
 from ._explanation import COMPARED, explain
 from ._fault_replies import FaultTemplate
 from ._format import count_of, describe_function, describe_value, list_of, shorten
@@ -22,15 +23,7 @@ from ._journal import Journal, Record
 from ._matchers import url_texts
 from ._matching import Matching, Unknown
 from ._registration import Registration, RegistryRules
-from ._replies import (
-    CallbackContext,
-    CallbackResult,
-    CloseConnection,
-    DirectContext,
-    Reply,
-    WebSocket,
-    format_error,
-)
+from ._replies import CallbackResult, CloseConnection, Reply, WebSocket, format_error
 from ._reply_template import ReplyTemplate
 from ._request import PlainRequest, Request, request_details
 from ._request import RequestT as R
@@ -137,7 +130,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         with self._lock:
             patterns = self._table.patterns
         request, texts = PlainRequest("", url), url_texts(url)
-        return any(queue.takes(texts) and not list(queue.matcher.differences(request)) for queue in patterns)
+        return any(queue.matches_url(texts) and not list(queue.matcher.differences(request)) for queue in patterns)
 
     def covers_origin(self, url: URL) -> bool:
         """Return whether an exact URL of the origin of `url` was registered, exhausted or not."""
@@ -146,20 +139,16 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
     def matching(self, request: Q | Matching[Q]) -> Matching[Q]:
         """Return the search for the route of `request`, which evaluates each condition once; itself if it is one.
 
-        Pass it instead of the request to `has_reply`, `may_answer`, `match` and `reserve`, to call several of them.
+        Pass it instead of the request to `matches_head`, `match` and `reserve`, to call several of them.
         """
         return request if isinstance(request, Matching) else Matching(request, self._on_error)
 
-    def has_reply(self, request: Request | Matching[Any]) -> bool:
-        """Return whether a reply is left for `request`, without consuming it."""
-        return self._find(self.matching(request), lambda route: route is not None)
-
-    def may_answer(self, request: Request | Matching[Any]) -> bool:
-        """Return whether a route with a reply left fits the head of `request`; its body may decide then."""
+    def matches_head(self, request: Request | Matching[Any]) -> bool:
+        """Return whether a route with a reply left matches the head of `request`; its body may decide then."""
         matching = self.matching(request)
         with self._lock:
             candidates = self._table.candidates(matching.key, matching.request.url)
-        return matching.head_fits(candidates)
+        return matching.matches_head(candidates)
 
     def match(self, request: R | Matching[R], reserved: Route[R] | None = None) -> Record[R]:
         """Consume the reply to `request` and record the request, in one step; `reserved` was consumed before."""
@@ -236,7 +225,8 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
         """Return the reply that `result`, a `CallbackResult`, stands for, checked like the reply of `route`."""
         if not isinstance(result, CallbackResult):
             name = "the callback" if route._callback is None else f"callback {describe_function(route._callback)}"
-            raise TypeError(f"{name} must return a CallbackResult, got {describe_value(result)}")
+            advice = "write return CallbackResult(payload=...)"
+            raise TypeError(f"{name} must return a CallbackResult, got {describe_value(result)}; {advice}")
         return await _make_reply(self._build_reply(result, request.method), route)
 
     async def answer(self, request: R) -> Reply:
@@ -283,7 +273,7 @@ class Registry(Registration[R], CallAssertions[R], Generic[R]):
 
 
 def _log_error(error: BaseException, request: Request) -> None:
-    """Log what a condition has raised; what is no `Exception`, such as a `KeyboardInterrupt`, is raised."""
+    """Log an `Exception` that a condition has raised; another one, such as a `KeyboardInterrupt`, is raised."""
     if not isinstance(error, Exception):
         raise error
     logger.error("a condition raised for %s %s:\n%s", request.method, request.url, format_error(error))
@@ -295,5 +285,5 @@ async def _make_reply(reply: Reply | ReplyTemplate | FaultTemplate, route: Route
     elif isinstance(reply, FaultTemplate):
         reply = reply.make()
     elif isinstance(reply, WebSocket):
-        reply = reply._replace(handler=functools.partial(route._context.converse, reply.handler))
+        reply = reply._replace(handler=functools.partial(route._context.run_handler, reply.handler))
     return reply._replace(delay=route._delay) if route._delay else reply

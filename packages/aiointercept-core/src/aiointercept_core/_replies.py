@@ -1,28 +1,25 @@
-"""Replies: a closed family of values, which a transport writes to its connection, and the callbacks that make them.
+"""Replies: a closed family of values, which a transport writes to its connection.
 
 The `delay` of each is the number of seconds before the reply begins. The transport waits, not the registry.
 """
 
-import inspect
 import re
 import traceback
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ._faults import Fault
-from ._user_code import ReportedError, blame, describe_blamed, has_user_frames, hide_own_frames
+from ._user_code import ReportedError, describe_error_of, has_user_frames, hide_own_frames, raised_by
 
 __all__ = [
     "Body",
     "BodySource",
     "Callback",
-    "CallbackContext",
     "CallbackResult",
     "CloseConnection",
-    "DirectContext",
     "FaultReply",
     "Reply",
     "Response",
@@ -35,7 +32,7 @@ __all__ = [
     "format_error",
 ]
 
-# What a reason phrase cannot hold.
+# The characters that a reason phrase cannot contain.
 _UNSENDABLE = re.compile(r"[^ -~]")
 
 Body: TypeAlias = str | bytes | AsyncIterable[bytes]
@@ -169,36 +166,6 @@ class CallbackResult:
 Callback: TypeAlias = Callable[..., CallbackResult | Awaitable[CallbackResult]]
 
 
-class CallbackContext(Protocol):
-    """Run a user's functions where they belong, for example on the event loop that registered them."""
-
-    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Awaitable[Any]:
-        """Call `function` and return its result, awaited if it is awaitable."""
-
-    def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Iterate over the user's async iterable."""
-
-    def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> Awaitable[None]:
-        """Have the user's handler of a WebSocket talk to the client of `connection`."""
-
-
-class DirectContext:
-    """Run a user's functions in place: in the task that asks for the reply."""
-
-    async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call `function` and return its result, awaited if it is awaitable."""
-        result = function(*args, **kwargs)
-        return await result if inspect.isawaitable(result) else result
-
-    def iterate(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Iterate over the user's async iterable."""
-        return aiter(body)
-
-    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
-        """Call `handler` with `connection`."""
-        await handler(connection)
-
-
 def error_response(error: BaseException, message: str | None = None) -> Response:
     """Return the reply that reports `error` to the client: status 500, `message` as its reason, the traceback as text.
 
@@ -207,7 +174,7 @@ def error_response(error: BaseException, message: str | None = None) -> Response
     """
     if isinstance(error, ReportedError) and error.__cause__ is not None:
         message, error = str(error), error.__cause__
-    message = message or describe_blamed(error, blame(error, "function")[0])
+    message = message or describe_error_of(error, raised_by(error, "function")[0])
     text = format_error(error) if has_user_frames(error) else ""
     headers = CIMultiDict({"Content-Type": "text/plain; charset=utf-8"})
     body = f"{message}\n\n{text}".strip() + "\n"

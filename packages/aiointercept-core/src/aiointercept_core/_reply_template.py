@@ -12,10 +12,11 @@ from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ._callback_context import CallbackContext
 from ._format import describe_function, describe_value
 from ._framing import check_framing, drop_contradictions
 from ._headers import build_headers, check_text
-from ._replies import BodySource, CallbackContext, CallbackResult, Response, Stream
+from ._replies import BodySource, CallbackResult, Response, Stream
 from ._server_sent_events import Events, EventStream, sse_stream
 
 __all__ = ["ReplyTemplate", "build_reply", "choose_body", "stream_events"]
@@ -121,7 +122,7 @@ def choose_body(body: BodySource | None, json: Any, payload: Any) -> BodySource:
 
 
 def _body_advice(body: object) -> str:
-    """Return what to write instead of a value that is no body."""
+    """Return the advice for a value that cannot be a body."""
     if isinstance(body, os.PathLike):
         return "write body=path.read_bytes()"
     if hasattr(body, "read"):
@@ -137,7 +138,10 @@ def _check_status(status: object) -> int:
     if status is None:
         return 200
     if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 999:
-        raise ValueError(f"status must be an int from 200 to 999 or an http.HTTPStatus, got {describe_value(status)}")
+        raise ValueError(
+            f"status must be an int from 200 to 999 or an http.HTTPStatus, got {describe_value(status)}; "
+            "for example status=404"
+        )
     return int(status)
 
 

@@ -1,18 +1,17 @@
 """Routes, and queues of routes for the same requests."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, filterfalse
+from collections.abc import Callable, Sequence
+from itertools import filterfalse
 from typing import Any, Generic, TypeAlias
 
 from yarl import URL
 
-from ._conditions import Predicate
+from ._callback_context import CallbackContext, DirectContext
 from ._fault_replies import FaultTemplate
 from ._format import shorten
-from ._matchers import Difference, ExactURL, Matcher, URLPattern
-from ._replies import CallbackContext, DirectContext, Reply, WebSocket
+from ._matchers import ExactURL, Matcher, URLPattern
+from ._replies import Reply, WebSocket
 from ._reply_template import ReplyTemplate
-from ._request import Request
 from ._request import RequestT as R
 
 __all__ = ["ANY_METHOD", "Candidate", "Route", "RouteQueue", "user_function"]
@@ -75,16 +74,12 @@ class Route(Generic[R]):
 
     def __str__(self) -> str:
         conditions = f" with {', '.join(map(str, self._conditions))}" if self._conditions else ""
-        return f"{self._without_conditions}{conditions}"
+        return f"{self.method} {self._matcher}{conditions}"
 
     @property
     def _was_used(self) -> bool:
         """Whether it has answered a request, also before `clear_requests`."""
         return self.call_count + self._forgotten_calls > 0
-
-    @property
-    def _without_conditions(self) -> str:
-        return f"{self.method} {self._matcher}"
 
     def _count_calls(self, number: int) -> None:
         """Count `number` more requests as answered; -1 gives a reply back."""
@@ -100,7 +95,7 @@ class Route(Generic[R]):
 
 
 def user_function(route: Route[Any]) -> tuple[str, object]:
-    """Return what the user's function that makes the reply of `route` is registered as, and the function."""
+    """Return the kind of the user's function that makes the reply of `route`, such as `callback`, and the function."""
     if route._callback is not None:
         return "callback", route._callback
     if isinstance(route._reply, WebSocket):
@@ -130,11 +125,11 @@ class RouteQueue:
         self._unlimited: list[Route[Any]] = []
         self._position = 0
 
-    def takes(self, texts: tuple[str, str]) -> bool:
+    def matches_url(self, texts: tuple[str, str]) -> bool:
         """Return whether the pattern of the routes matches a URL, given as `url_texts` returns it."""
         return not isinstance(self.matcher, URLPattern) or self.matcher.match_text(texts) is not None
 
-    def is_for(self, route: Route[Any]) -> bool:
+    def has_conditions_of(self, route: Route[Any]) -> bool:
         """Return whether `route`, for the same method and URL, has the conditions of this queue."""
         return self.conditions == route._conditions and self.matcher == route._matcher
 
@@ -187,44 +182,6 @@ class RouteQueue:
         """Return how many calls the routes were registered for if all are exhausted, otherwise `None`."""
         return sum(route._limit or 0 for route in self.routes) if self.current() is None else None
 
-    def head_differences(self, request: Request) -> Iterator[Iterable[Difference]]:
-        """Yield what differs between `request`, whose head is enough, and the requests that the routes are for."""
-        return _differences(self.head_matchers, request)
-
-    def body_differences(self, request: Request, found: Sequence[Difference] = ()) -> Iterator[Iterable[Difference]]:
-        """Yield what differs in the body, after the differences of the head that were `found`."""
-        return _differences(self.body_matchers, request, found)
-
-    def all_differences(self, request: Request, found: Sequence[Difference] = ()) -> Iterator[Iterable[Difference]]:
-        """Yield what differs between `request` and the requests that the routes are for, method and URL included.
-
-        The differences that were `found` come first.
-        """
-        method = (Difference("method"),) if request.method.upper() != self.method != ANY_METHOD else ()
-        return _differences((self.matcher, *self.conditions), request, (*found, *method))
-
 
 def _needs_body(matcher: Matcher) -> bool:
     return bool(getattr(matcher, "needs_body", True))
-
-
-def _differences(
-    matchers: Iterable[Matcher], request: Request, found: Sequence[Difference] = ()
-) -> Iterator[Iterable[Difference]]:
-    """Yield the differences of each matcher that has some, after those that were `found`.
-
-    A predicate is not asked when there are some. What a matcher returns is not listed here: its text may take long.
-    """
-    if found:
-        yield found
-    differs = bool(found)
-    for matcher in matchers:
-        if differs and isinstance(matcher, Predicate):
-            continue
-        differences = matcher.differences(request)
-        if isinstance(differences, Iterator):
-            first = next(differences, None)
-            differences = () if first is None else chain((first,), differences)
-        if differences:
-            differs = True
-            yield differences

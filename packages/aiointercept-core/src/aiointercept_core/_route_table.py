@@ -49,7 +49,7 @@ class RouteTable:
         """Add `route`; raise `ValueError` if it would never be used."""
         key = _queue_key(route)
         queues = self._queues.get(key, [])
-        queue = next((queue for queue in queues if queue.is_for(route)), None)
+        queue = next((queue for queue in queues if queue.has_conditions_of(route)), None)
         self._count += 1
         route._index = self._count
         self.has_websockets = self.has_websockets or route._is_websocket
@@ -120,7 +120,9 @@ class RouteTable:
             queues += [queue for queue in near if queue.any_query]
         if self.patterns:
             texts = url_texts(url)
-            queues += [queue for queue in self.patterns if queue.method in (method, ANY_METHOD) and queue.takes(texts)]
+            queues += [
+                queue for queue in self.patterns if queue.method in (method, ANY_METHOD) and queue.matches_url(texts)
+            ]
         return queues
 
     def near(self, key: Key, count: int) -> Iterator[RouteQueue]:

@@ -17,9 +17,9 @@ from collections.abc import (
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ._callback_context import CallbackContext
 from ._chunks import close_iterable
 from ._format import describe_function, describe_value
-from ._replies import CallbackContext
 
 __all__ = ["EventStream", "Events", "ServerSentEvent", "encode_event", "sse_stream"]
 
@@ -78,7 +78,7 @@ def sse_stream(events: Events) -> AsyncIterable[bytes] | Callable[[], Any]:
     async, that returns one; then the result is such a function too. The events of a list are checked and encoded at
     once. A generator can be sent only once: the result is an `AsyncIterator` then.
 
-    Raises `TypeError` or `ValueError` for what is no stream, and for events in a list that cannot be sent.
+    Raises `TypeError` or `ValueError` for a value that is not a stream, and for events in a list that cannot be sent.
     """
     if isinstance(events, str | bytes | bytearray | memoryview | Mapping | ServerSentEvent):
         raise TypeError(f"sse must be a list of events, got {describe_value(events)}; write sse=[...] for one event")
@@ -189,7 +189,7 @@ def _text(data: object) -> str:
 
 def _check_line(name: str, value: object, forbidden: str) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"the {name} of an event must be a str, got {describe_value(value)}")
+        raise TypeError(f"the {name} of an event must be a str, got {describe_value(value)}; convert it with str()")
     if any(character in value for character in forbidden):
         what = "line ends and NUL" if "\0" in forbidden else "line ends"
         raise ValueError(f"the {name} of an event must not contain {what}, got {describe_value(value)}")

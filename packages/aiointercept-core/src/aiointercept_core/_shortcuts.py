@@ -94,11 +94,11 @@ class MethodShortcuts(Generic[R]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "add" in vars(cls):
+        for function in {"add", "ws"} & vars(cls).keys():
             # `unknown` is there only to say which name was misspelt.
-            signature = inspect.signature(cls.add)
+            signature = inspect.signature(vars(cls)[function])
             shown = [parameter for name, parameter in signature.parameters.items() if name != "unknown"]
-            vars(cls.add)["__signature__"] = signature.replace(parameters=shown)
+            vars(cls)[function].__signature__ = signature.replace(parameters=shown)
 
     @abstractmethod
     def add(self, url: str | URL | re.Pattern[str], method: str = "GET", **options: "Unpack[RouteOptions]") -> Route[R]:
@@ -164,7 +164,7 @@ class MethodShortcuts(Generic[R]):
 def set_signatures(add: Callable[..., Route[Any]]) -> None:
     """Give the shortcuts the arguments of `add`, without the method, and a line on each of them, for `help()`.
 
-    The types are left out, because they make the signature unreadable; the lines tell them.
+    The types are left out, because they make the signature unreadable; the lines name them.
     """
     signature = inspect.signature(add)
     named = [signature.parameters[name] for name in ("self", "url", *RouteOptions.__annotations__)]

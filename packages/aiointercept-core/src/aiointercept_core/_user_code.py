@@ -1,18 +1,29 @@
-"""Users' code in a stack of calls: which frames are theirs, and what to say of an error in their function."""
+"""Users' functions: which frames of a stack are theirs, which function raised an error, and where."""
 
 import functools
+import inspect
 import os
 from collections.abc import Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from ._format import describe_error
+from ._format import describe_error, unwrap_partials
 
-__all__ = ["ReportedError", "blame", "caller", "describe_blamed", "has_user_frames", "hide_own_frames", "place_of"]
+__all__ = [
+    "ReportedError",
+    "caller",
+    "describe_error_of",
+    "has_user_frames",
+    "hide_own_frames",
+    "is_coroutine_function",
+    "place_of",
+    "raised_by",
+]
 
+# Not any package that begins like them: a user's own may be called `aiointercept_helpers`.
 _OWN_PACKAGES = frozenset({"aiointercept", "aiointercept_core", "aiointercept_dns", "aiointercept_server"})
 
-# Asked for once: later it might be a blocking call in an event loop.
+# Asked for once, because errors are described in an event loop, where `os.getcwd()` is a blocking call.
 _FOLDER = os.path.join(os.getcwd(), "")
 
 # How many partials and decorators around a function are looked through.
@@ -21,6 +32,12 @@ _MAX_WRAPPERS = 20
 
 class ReportedError(Exception):
     """An error in a user's function, which is the cause; the log has the message already."""
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Return whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
+    function = unwrap_partials(function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def caller(frame: FrameType | None) -> tuple[FrameType | None, int]:
@@ -54,10 +71,10 @@ def hide_own_frames(error: BaseException) -> BaseException:
     return error
 
 
-def blame(error: BaseException, kind: str, function: object = None) -> tuple[str, str]:
-    """Return in which function `error` is, as `your callback answer()`, and where, as `file:line`.
+def raised_by(error: BaseException, kind: str, function: object = None) -> tuple[str, str]:
+    """Return the function that raised `error`, as `your callback answer()`, and the place, as `file:line`.
 
-    `kind` says what `function` is registered as; a function that it has called or returned is a `function`. Both texts
+    `kind` is what `function` is registered as; a function that it has called or returned is a `function`. Both texts
     are empty if neither a user's function was running nor the code of `function` is known.
     """
     codes = list(_codes(function))
@@ -70,7 +87,7 @@ def blame(error: BaseException, kind: str, function: object = None) -> tuple[str
         line = lines[code]
         kind = "function" if codes and code not in codes else kind
     elif codes:
-        # What it has returned is wrong.
+        # The function has returned a wrong value.
         code = codes[-1]
         line = code.co_firstlineno
     else:
@@ -79,10 +96,10 @@ def blame(error: BaseException, kind: str, function: object = None) -> tuple[str
     return f"your {kind} {name}()", place_of(code.co_filename, line)
 
 
-def describe_blamed(error: BaseException, who: str) -> str:
-    """Return a sentence on an error of `who`, a text of `blame`."""
+def describe_error_of(error: BaseException, function: str) -> str:
+    """Return a sentence about an error of `function`, as `raised_by` names it."""
     verb = "raised" if has_user_frames(error) else "failed:"
-    return f"{who} {verb} {describe_error(error)}" if who else describe_error(error)
+    return f"{function} {verb} {describe_error(error)}" if function else describe_error(error)
 
 
 def place_of(path: str, line: int) -> str:

@@ -15,9 +15,10 @@ from aiointercept_core import WebSocketConnection, close_iterable
 from aiointercept_server import RecordedWebSocket
 
 from ._callback_thread import CallbackThread
+from ._core import is_coroutine_function
 from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
 from ._errors import keep_unobserved_error
-from ._websocket import converse
+from ._websocket import run_handler
 
 __all__ = ["CallbackContext", "CallbackRunner"]
 
@@ -55,7 +56,7 @@ class CallbackContext:
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `function` and return what it returns, awaited if it is awaitable."""
         call = functools.partial(function, *args, **kwargs)
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             return await self._run(call)
         result = await self._thread.run(functools.partial(self._variables.copy().run, call))
         if inspect.isawaitable(result):
@@ -84,10 +85,10 @@ class CallbackContext:
             # Also marks the exception of an iteration that nobody waits for as retrieved.
             await asyncio.gather(iterating, getting, return_exceptions=True)
 
-    async def converse(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
+    async def run_handler(self, handler: Callable[[Any], Awaitable[None]], connection: WebSocketConnection) -> None:
         """Have `handler` talk to the client over a `ServerWebSocket`, in one task on the loop."""
         assert isinstance(connection, RecordedWebSocket)
-        await converse(connection, handler, self._run)
+        await run_handler(connection, handler, self._run)
 
     async def _run(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Await `make()` in a task on the loop."""
@@ -116,10 +117,3 @@ async def _put_items(
             await taken
     finally:
         await close_iterable(iterator)
-
-
-def _is_coroutine_function(function: Any) -> bool:
-    """Return whether calling `function` returns a coroutine: also a partial, or an object with an async `__call__`."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

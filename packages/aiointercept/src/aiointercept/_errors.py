@@ -6,7 +6,7 @@ from typing import Any
 
 from aiointercept_core import Record, Request, format_error
 
-from ._core import blame, describe_blamed, has_user_frames, hide_own_frames, user_function
+from ._core import describe_error_of, has_user_frames, hide_own_frames, raised_by, user_function
 
 __all__ = ["keep_condition_error", "keep_error", "keep_unobserved_error", "note_errors"]
 
@@ -16,23 +16,23 @@ logger = logging.getLogger("aiointercept")
 def keep_error(errors: list[BaseException], error: BaseException, record: Record[Any]) -> str:
     """Keep the error of the function that makes the reply to a request; log and return a sentence about it."""
     kind, function = ("function", None) if record.route is None else user_function(record.route)
-    return _keep(errors, error, record.request, *blame(error, kind, function))
+    return _keep(errors, error, record.request, *raised_by(error, kind, function))
 
 
 def keep_condition_error(errors: list[BaseException], error: BaseException, request: Request) -> None:
     """Keep and log the error of a user's function that is a condition of a route."""
-    _keep(errors, error, request, *blame(error, "condition"))
+    _keep(errors, error, request, *raised_by(error, "condition"))
 
 
 def keep_unobserved_error(errors: list[BaseException], error: BaseException) -> None:
     """Keep and log the error of a user's function whose client has left."""
     errors.append(error)
-    who, where = blame(hide_own_frames(error), "function")
-    logger.error("%s after its client had left%s", describe_blamed(error, who), where and f" ({where})")
+    who, where = raised_by(hide_own_frames(error), "function")
+    logger.error("%s after its client had left%s", describe_error_of(error, who), where and f" ({where})")
 
 
 def _keep(errors: list[BaseException], error: BaseException, request: Request, who: str, where: str) -> str:
-    sentence = describe_blamed(error, who)
+    sentence = describe_error_of(error, who)
     is_raised = has_user_frames(error)
     sent = f"{request.method} {request.url}"
     note = f"{who} raised this for {sent}" if is_raised else f"{who} ({where}) failed for {sent}"

@@ -7,6 +7,8 @@ from aiohttp import ServerDisconnectedError
 from aiointercept_core import CloseConnection, Fault, FaultReply, Reply
 from aiointercept_dns import OutgoingRequest, failures
 
+from ._core import is_exception
+
 __all__ = ["check_fault", "fail", "set_disconnect"]
 
 # pytest shows the user's own line as the last one.
@@ -27,14 +29,14 @@ _CALLER_ERRORS: dict[Fault, Callable[[OutgoingRequest], BaseException]] = {
 
 def check_fault(fault: object, *, is_redirecting: bool) -> None:
     """Raise `ValueError` for a fault that callers can never get: some need `mock_external_urls=True`."""
-    if _is_exception(fault, StopIteration):
+    if is_exception(fault, StopIteration):
         raise ValueError(
             "fault: no coroutine can raise StopIteration, Python makes a RuntimeError of it; pass another exception"
         )
     if is_redirecting or (isinstance(fault, Fault) and fault.is_sent_by_server):
         return
     # Core says what is wrong with other values.
-    if isinstance(fault, Fault) or _is_exception(fault, BaseException):
+    if isinstance(fault, Fault) or is_exception(fault):
         name = f"fault={fault}" if isinstance(fault, Fault) else "an exception as fault"
         possible = ", ".join(other.name for other in Fault if other.is_sent_by_server)
         raise ValueError(
@@ -63,7 +65,3 @@ def set_disconnect(client_request: OutgoingRequest | None) -> None:
     """Have the caller get a disconnect, so that aiohttp does not retry the request; a known error stays."""
     if client_request is not None and client_request.exception is None:
         client_request.set_exception(ServerDisconnectedError())
-
-
-def _is_exception(value: object, kind: type[BaseException]) -> bool:
-    return isinstance(value, kind) or (isinstance(value, type) and issubclass(value, kind))

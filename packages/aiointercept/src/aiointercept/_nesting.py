@@ -46,7 +46,7 @@ class NestedSearch(Generic[M]):
 
     def may_answer(self) -> bool:
         """Return whether a mock may answer the request, of which only the head has arrived."""
-        return any(mock.registry.may_answer(matching) for mock, matching in self._searches)
+        return any(mock.registry.matches_head(matching) for mock, matching in self._searches)
 
     def answering_mock(self) -> tuple[M, AiointerceptRequest | Matching[AiointerceptRequest], Route | None]:
         """Return the innermost mock with a reply left, or else the innermost one, which reports the request.

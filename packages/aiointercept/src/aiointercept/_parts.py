@@ -2,6 +2,7 @@
 
 from ._callbacks import CallbackRunner
 from ._closing import StopResult
+from ._core import is_exception
 from ._cross_loop import run_on_loop, running_loop
 from ._decorator import decorate
 from ._policies import Destination
@@ -16,6 +17,7 @@ __all__ = [
     "StartedAt",
     "StopResult",
     "decorate",
+    "is_exception",
     "notify_started",
     "run_on_loop",
     "running_loop",

@@ -67,8 +67,8 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
         `data`, `method`, `form`, `request` and `match` that it takes. With `exception` the connection is closed. An
         `optional` route may stay unused under `assert_all_called`.
 
-        `params` are added to the query of `url`. Only requests that fit all conditions get the reply: `match_headers`
-        and `match_query` (these values, whatever else there is; then any other query fits), `match_json`,
+        `params` are added to the query of `url`. Only requests that match all conditions get the reply: `match_headers`
+        and `match_query` (these values, whatever else there is), `match_json`,
         `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
 
         `sse` is an iterable or async iterable of server-sent events, or a function that returns one: str, mappings,
@@ -121,6 +121,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
         match: Callable[[Any], object] | None = None,
         delay: float = 0.0,
         fault: Fault | BaseException | type[BaseException] | None = None,
+        **unknown: "Never",
     ) -> Route[AiointerceptRequest]:
         """Register a WebSocket for handshakes at `url`, with the scheme ws, wss, http or https; return its route.
 
@@ -144,6 +145,7 @@ class Registration(MethodShortcuts[AiointerceptRequest]):
             match=match,
             delay=delay,
             fault=fault,
+            **unknown,
         )
         return self._check_route(route, url)
 

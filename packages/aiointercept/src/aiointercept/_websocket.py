@@ -17,7 +17,7 @@ from aiointercept_server import AiointerceptRequest, RecordedWebSocket
 from ._cross_loop import call_threadsafe, set_future
 from ._cross_loop_queue import CrossLoopQueue
 
-__all__ = ["ServerWebSocket", "converse"]
+__all__ = ["ServerWebSocket", "run_handler"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -187,7 +187,7 @@ class ServerWebSocket:
             raise outgoing.error
 
 
-async def converse(
+async def run_handler(
     socket: RecordedWebSocket,
     handler: Callable[[ServerWebSocket], Awaitable[None]],
     run: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],

@@ -13,7 +13,16 @@ from yarl import URL
 from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRules, Route
 from aiointercept_server import AiointerceptRequest
 
-from .._parts import CallbackRunner, RunningMock, StartedAt, StopResult, decorate, notify_started, running_loop
+from .._parts import (
+    CallbackRunner,
+    RunningMock,
+    StartedAt,
+    StopResult,
+    decorate,
+    is_exception,
+    notify_started,
+    running_loop,
+)
 from ._calls import CallLog, RequestCall, build_call, merge_params, normalize_url
 from ._replies import AioresponsesReplies, ReplyOverrides
 from ._routing import AioresponsesRouting
@@ -155,7 +164,7 @@ class aioresponses:
         """
         if timeout:
             exception = TimeoutError("Connection timeout test")
-        elif exception is not None and not _is_exception(exception):
+        elif exception is not None and not is_exception(exception):
             raise TypeError(
                 f"exception must be an exception or an exception class, got {exception!r}: "
                 "pass aiohttp.ServerDisconnectedError for a closed connection"
@@ -293,7 +302,3 @@ class aioresponses:
     def _signature(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *more: Any) -> str:
         parts = [repr(arg) for arg in (*args, *more)] + [f"{name}={value!r}" for name, value in kwargs.items()]
         return f"{self._name}({', '.join(parts)})"
-
-
-def _is_exception(value: object) -> bool:
-    return isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException))
