@@ -179,9 +179,9 @@ class Headers(ValueMatcher):
         """Return the expected headers and those of the same names; all headers if `strict` or for `ANY`."""
         received = CIMultiDict(request.headers.items())
         if not isinstance(self.expected, Mapping):
-            return self.expected, _singles({name: received.getall(name) for name in dict.fromkeys(received)})
+            return self.expected, _singles({name: received.getall(name) for name in _names(received)})
         wanted = CIMultiDict(self.expected.items())
-        expected = {name: _listed(wanted.getall(name)) for name in dict.fromkeys(wanted)}
+        expected = {name: _listed(wanted.getall(name)) for name in _names(wanted)}
         actual: dict[str, list[Any]] = {}
         for name, values in expected.items():
             sent = received.popall(name, [])
@@ -190,7 +190,7 @@ class Headers(ValueMatcher):
             if sent:
                 actual[name] = sent
         if self.strict:
-            for name in dict.fromkeys(received):
+            for name in _names(received):
                 actual[name] = received.getall(name)
         return _singles(expected), _singles(actual)
 
@@ -198,6 +198,11 @@ class Headers(ValueMatcher):
     def _wanted(self) -> dict[str, list[Any]]:
         wanted = CIMultiDict(self.expected.items())
         return {name.lower(): wanted.getall(name) for name in wanted}
+
+
+def _names(headers: CIMultiDict[Any]) -> Iterable[str]:
+    """Return each name once, in one of its spellings."""
+    return {name.lower(): name for name in headers}.values()
 
 
 class Query(ValueMatcher):
