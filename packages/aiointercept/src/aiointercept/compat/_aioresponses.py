@@ -23,7 +23,7 @@ from .._parts import (
     notify_started,
     running_loop,
 )
-from ._calls import CallLog, RequestCall, build_call, merge_params, normalize_url
+from ._calls import CallLog, RequestCall, build_call, describe_call, merge_params, normalize_url
 from ._replies import AioresponsesReplies, ReplyOverrides
 from ._routing import AioresponsesRouting
 
@@ -267,7 +267,7 @@ class aioresponses:
                 name not in actual.kwargs or actual.kwargs[name] != expected.kwargs[name] for name in args_to_match
             )
         if differs:
-            raise AssertionError(f"{self._signature(*actual)} != {self._signature(*expected)}")
+            raise AssertionError(f"{describe_call(self._name, *actual)} != {describe_call(self._name, *expected)}")
 
     def assert_called_once_with(self, *args: Any, **kwargs: Any) -> None:
         """Raise `AssertionError` unless exactly one call was made, and it was made with these arguments."""
@@ -294,11 +294,6 @@ class aioresponses:
         calls = self.requests.get(key)
         if not calls:
             made = "; ".join(f"{other} {target}" for other, target in list(self.requests)[-5:]) or "none"
-            raise AssertionError(
-                f"{self._signature((key[1],), {'method': method, **kwargs}, *args)} call not found, calls made: {made}"
-            )
+            missing = describe_call(self._name, (key[1], *args), {"method": method, **kwargs})
+            raise AssertionError(f"{missing} call not found, calls made: {made}")
         return list(calls)
-
-    def _signature(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *more: Any) -> str:
-        parts = [repr(arg) for arg in (*args, *more)] + [f"{name}={value!r}" for name, value in kwargs.items()]
-        return f"{self._name}({', '.join(parts)})"

@@ -13,7 +13,7 @@ import aiointercept_core
 from aiointercept_core import RequestLog, Route
 from aiointercept_dns import OutgoingRequest
 
-__all__ = ["CallLog", "PendingCall", "RequestCall", "build_call", "merge_params", "normalize_url"]
+__all__ = ["CallLog", "PendingCall", "RequestCall", "build_call", "describe_call", "merge_params", "normalize_url"]
 
 # pytest shows the user's own line as the last one.
 __tracebackhide__ = True
@@ -120,6 +120,12 @@ def _with_session_headers(session: ClientSession, headers: Any) -> CIMultiDict[s
         merged.popall(name, None)
     merged.extend(given)
     return merged
+
+
+def describe_call(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """Return a call as it is written, of a function called `name`."""
+    parts = [repr(arg) for arg in args] + [f"{keyword}={value!r}" for keyword, value in kwargs.items()]
+    return f"{name}({', '.join(parts)})"
 
 
 def _copied(value: Any) -> Any:
