@@ -292,6 +292,8 @@ FILES = "https://api.test/v1/x/files/abc?page=2"
         (FILES, r"^https?://.*/files$", [r"^https?://.*/users$", r"^https?://.*/orders$"]),
         (FILES, r"https://api\.test/v1/x/(users|files)/\d+$", [r"https://api\.test/v1/x/(users|orders)/\d+$"]),
         (FILES, r"(http|https)://api\.test/v1/x/files/\d+$", [r"https://api\.test/v1/x/users/\d+$"]),
+        ("https://api.test/u/1/post", r"https://api\.test/u/\d+/posts$", [r"https://api\.test/u/\d+/photos$"]),
+        ("https://api.test/v1/ordrs/1", r"https://api\.test/v1/orders/\d+$", [r"https://api\.test/v1/taxes/\d+$"]),
         ("https://api.test/v1/fiels/1", r"https://api\.test/v1/files/\d+$", [r"https://api\.test/v1/users/\d+$"]),
         ("https://api.test/v1/users/a", r"https://api\.test/v1/users/\d+$", [r"https://api\.test/v1/users/\d+/x$"]),
     ],

@@ -130,6 +130,21 @@ def test_any_holds_for_every_request(registry, body):
     registry.assert_called_with(A, "POST", data=ANY, json=ANY, headers=ANY)
 
 
+def test_a_long_order_says_how_many_requests_are_left_out(registry):
+    for number in range(60):
+        match(registry, "GET", f"{A}/{number}")
+    with pytest.raises(AssertionError) as caught:
+        registry.assert_has_calls([("GET", f"{A}/3"), ("GET", f"{A}/2")])
+    assert caught.value.__notes__[0].splitlines()[-2:] == [f"GET {A}/49", "... and 10 more"]
+
+
+def test_the_nearest_query_has_the_most_pairs_in_common(registry):
+    for query in ("a=1&b=2&c=3", *(f"a={number}&b=0&c=0" for number in range(5, 9))):
+        match(registry, "GET", f"{A}?{query}")
+    with pytest.raises(AssertionError, match=r"nearest: GET \S+\?a=1&b=2&c=3 \(differs in query \(b\)\)"):
+        registry.assert_any_call(A, params={"a": 1, "b": 9, "c": 3})
+
+
 def test_assert_has_calls(registry):
     for url in (A, B, A):
         match(registry, "GET", url)

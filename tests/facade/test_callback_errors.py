@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import traceback
+import unittest.mock
 
 import aiohttp
 import pytest
@@ -349,8 +350,9 @@ def wrapper(*args, **kwargs):
         (functools.partial(wrapper, 1), "answer"),
         (Answer(), "Answer.__call__"),
         (Answer().__call__, "Answer.__call__"),
+        (unittest.mock.Mock(side_effect=FirstError("told")), "Mock"),
     ],
-    ids=["partial", "wrapper", "object", "method"],
+    ids=["partial", "wrapper", "object", "method", "mock"],
 )
 async def test_what_is_around_a_callback_does_not_hide_it(callback, name):
     async with aiointercept(raise_callback_errors=False) as m:

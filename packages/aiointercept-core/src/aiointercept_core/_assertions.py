@@ -136,7 +136,8 @@ class CallAssertions(Generic[R]):
         order = "" if any_order else " in this order"
         name = describe_key(missing[0])
         error = AssertionError(f"expected {count_of(len(expected), 'request')}{order}, {name} is missing")
-        error.add_note("\n".join(["received, in this order:", *map(describe_key, received[:_LISTED])]))
+        more = [f"... and {len(received) - _LISTED} more"] if len(received) > _LISTED else []
+        error.add_note("\n".join(["received, in this order:", *map(describe_key, received[:_LISTED]), *more]))
         raise error
 
     def assert_called_with(

@@ -22,7 +22,7 @@ _CONSTRUCT = re.compile(
 _WORD = re.compile(r"\w+")
 
 _PER_INDEX_KEY = 5
-# How many characters of a host or a path are compared, and how many words of a path are looked up.
+# How many characters of a host, a path or a query are compared, and how many words of a path.
 _LIMIT = 200
 _WORDS = 10
 
@@ -63,8 +63,9 @@ class SimilarityIndex(Generic[T]):
         url = key[1]
         origin, path = origin_of(url), url.raw_path
         folder, _, name = path.rpartition("/")
-        words = _WORD.findall(path[:_LIMIT])[:_WORDS] if self._by_words else ()
-        return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None, *words
+        words = _words(path[:_LIMIT]) if self._by_words else []
+        beginnings = [("begins", word[:3]) for word in words]
+        return url, (origin, path), path, (origin, folder, ""), (url.raw_host, name), origin, None, *words, *beginnings
 
 
 def pattern_key(method: str, pattern: str) -> Key:
@@ -105,21 +106,31 @@ def _distance(key: Key, other: Key) -> float:
     if url.raw_path != other_url.raw_path:
         distance += 0.5 + 3 * _dissimilarity(url.raw_path, other_url.raw_path)
     if url.raw_query_string != other_url.raw_query_string:
-        distance += 0.75
+        pairs, other_pairs = _pairs(url), _pairs(other_url)
+        distance += 0.25 + 0.5 * len(pairs ^ other_pairs) / len(pairs | other_pairs)
     if other_method not in (method, "ANY"):
         distance += 0.6
     return distance
 
 
 def _dissimilarity(a: str, b: str) -> float:
-    """Return 0 for equal texts, 1 for texts that share neither beginning, end nor words, and values between."""
+    """Return 0 for equal texts, 1 for texts that share neither beginning, end nor the beginnings of words."""
     a, b = a[:_LIMIT], b[:_LIMIT]
     longest = max(len(a), len(b), 1)
     start = common_prefix(a, b)
     a, b = a[start:], b[start:]
     end = common_prefix(a[::-1], b[::-1])
-    words = {*_WORD.findall(a[: len(a) - end])}.intersection(_WORD.findall(b[: len(b) - end]))
-    return 1 - (start + end + sum(map(len, words))) / longest
+    words, others = _words(a[: len(a) - end]), _words(b[: len(b) - end])
+    shared = sum(max((common_prefix(word, other) for word in words), default=0) for other in {*others})
+    return 1 - (start + end + shared) / longest
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)[:_WORDS]
+
+
+def _pairs(url: URL) -> set[str]:
+    return {*url.raw_query_string[:_LIMIT].split("&")}
 
 
 def _literal_text(construct: "re.Match[str]") -> str:

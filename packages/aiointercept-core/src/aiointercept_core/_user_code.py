@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from ._format import describe_error, unwrap_partials
+from ._format import describe_error, describe_function, unwrap_partials
 
 __all__ = [
     "ReportedError",
@@ -25,6 +25,8 @@ _OWN_PACKAGES = frozenset({"aiointercept", "aiointercept_core", "aiointercept_dn
 
 # Asked for once, because errors are described in an event loop, where `os.getcwd()` is a blocking call.
 _FOLDER = os.path.join(os.getcwd(), "")
+
+_MOCK = os.path.join("unittest", "mock.py")
 
 # How many partials and decorators around a function are looked through.
 _MAX_WRAPPERS = 20
@@ -75,7 +77,7 @@ def raised_by(error: BaseException, kind: str, function: object = None) -> tuple
     """Return the function that raised `error`, as `your callback answer()`, and the place, as `file:line`.
 
     `kind` is what `function` is registered as; a function that it has called or returned is a `function`. Both texts
-    are empty if neither a user's function was running nor the code of `function` is known.
+    are empty if no user's function was running and `function` is not known.
     """
     codes = list(_codes(function))
     lines: dict[CodeType, int] = {}
@@ -91,9 +93,11 @@ def raised_by(error: BaseException, kind: str, function: object = None) -> tuple
         code = codes[-1]
         line = code.co_firstlineno
     else:
-        return "", ""
-    name = code.co_qualname.rpartition("<locals>.")[2]
-    return f"your {kind} {name}()", place_of(code.co_filename, line)
+        return ("", "") if function is None else (f"your {kind} {describe_function(function)}", "")
+    # A `Mock` has no code of its own.
+    is_known = codes or function is None
+    name = f"{code.co_qualname.rpartition('<locals>.')[2]}()" if is_known else describe_function(function)
+    return f"your {kind} {name}", place_of(code.co_filename, line)
 
 
 def describe_error_of(error: BaseException, function: str) -> str:
@@ -120,8 +124,8 @@ def _codes(function: Any) -> Iterator[CodeType]:
     for _ in range(_MAX_WRAPPERS):
         found = [getattr(function, name, None) for name in ("__code__", "ag_code", "gi_code")]
         found.append(getattr(type(function).__call__, "__code__", None))
-        # Mocks have imitations.
-        yield from (code for code in found if type(code) is CodeType)
+        # Mocks have imitations, and all the same `__call__`.
+        yield from (code for code in found if type(code) is CodeType and not code.co_filename.endswith(_MOCK))
         default = function.func if isinstance(function, functools.partial) else None
         function = getattr(function, "__wrapped__", default)
 

@@ -35,7 +35,9 @@ def _keep(errors: list[BaseException], error: BaseException, request: Request, w
     sentence = describe_error_of(error, who)
     is_raised = has_user_frames(error)
     sent = f"{request.method} {request.url}"
-    note = f"{who} raised this for {sent}" if is_raised else f"{who} ({where}) failed for {sent}"
+    # The place of a `Mock` is not known.
+    failed = f"{who} ({where}) failed for {sent}" if where else f"{who} failed for {sent}"
+    note = f"{who} raised this for {sent}" if is_raised else failed
     # The same exception may be raised again and again.
     if who and note not in getattr(error, "__notes__", ()):
         error.add_note(note)
