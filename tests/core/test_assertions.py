@@ -442,6 +442,7 @@ def test_large_keys_headers_and_urls():
     quickly(registry.assert_any_call, ORDERS, "M" * 100_000)
 
 
+@pytest.mark.long
 def test_a_missing_request_among_ten_thousand_is_reported_quickly():
     registry = Registry()
     for number in range(10_000):

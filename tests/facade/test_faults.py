@@ -370,6 +370,7 @@ async def test_a_client_that_is_not_aiohttp_gets_a_closed_connection(fault: Faul
         assert m.call_count == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("external", [False, True])
 async def test_many_faults_at_once(external: bool):
     async with aiointercept(mock_external_urls=external) as m, ClientSession() as session:

@@ -175,6 +175,7 @@ async def test_a_resolver_that_breaks():
     assert str(forwarded[1]) == str(direct[1])
 
 
+@pytest.mark.long
 async def test_a_connection_that_is_not_accepted():
     """A listening socket whose queue is full answers nobody."""
     with contextlib.ExitStack() as stack:

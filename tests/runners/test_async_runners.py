@@ -1,5 +1,6 @@
 """Each async runner really runs tests that have their mock from a block, a decorator, a class and a fixture."""
 
+import pytest
 from pytest_runs import run_in_subprocess
 
 pytest_plugins = ["pytester"]
@@ -138,6 +139,7 @@ async def test_on_the_loop_of_the_session(shared, turn, m):
     result.assert_outcomes(passed=EVERYDAY_COUNT + 2)
 
 
+@pytest.mark.long
 def test_pytest_asyncio_auto_with_the_loop_of_the_session(pytester):
     pytester.makepyfile(test_everyday=EVERYDAY.format(imports="", marked="", async_fixture="@pytest.fixture"))
     result = run_in_subprocess(
@@ -149,6 +151,7 @@ def test_pytest_asyncio_auto_with_the_loop_of_the_session(pytester):
     result.assert_outcomes(passed=EVERYDAY_COUNT)
 
 
+@pytest.mark.long
 def test_pytest_aiohttp(pytester):
     own = """
 from aiohttp import ClientSession, web
@@ -183,6 +186,7 @@ async def test_own_application(aiohttp_client, m):
     result.assert_outcomes(passed=EVERYDAY_COUNT + 1)
 
 
+@pytest.mark.long
 def test_anyio(pytester):
     everyday = EVERYDAY.format(imports="", marked="@pytest.mark.anyio", async_fixture="@pytest.fixture")
     conftest = """

@@ -268,6 +268,7 @@ def test_it(aiointercept_mock):
     assert [line.split(":")[2].split()[0].strip(">,") for line in lines if line] == ports
 
 
+@pytest.mark.long
 def test_the_report_is_bounded(run):
     result = run(
         """

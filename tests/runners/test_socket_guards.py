@@ -220,6 +220,7 @@ async def test_without_the_fixture():
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("started", [True, False], ids=["thread started", "thread not started"])
 def test_a_harness_like_that_of_home_assistant(pytester, started):
     """Its check of threads has nothing to say where the server's thread was there before the first test."""
