@@ -197,7 +197,7 @@ class Headers(ValueMatcher):
     @property
     def _wanted(self) -> dict[str, list[Any]]:
         wanted = CIMultiDict(self.expected.items())
-        return {name.lower(): wanted.getall(name) for name in wanted}
+        return {name.lower(): wanted.getall(name) for name in _names(wanted)}
 
 
 def _names(headers: CIMultiDict[Any]) -> Iterable[str]:

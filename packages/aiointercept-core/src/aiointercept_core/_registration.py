@@ -98,8 +98,8 @@ class Registration(MethodShortcuts[R], Generic[R]):
         `optional` route may stay unused under `assert_all_called`.
 
         `params` are added to the query of `url`. Only requests that match all conditions get the reply: `match_headers`
-        and `match_query` (these values, whatever else there is), `match_json`,
-        `match_form`, `match_body` (bytes, str or a compiled pattern) and `match`, a function of the request.
+        and `match_query` (these values, whatever else there is), `match_json`, `match_form`, `match_body` (bytes, str
+        or a compiled pattern) and `match`, a function of the request.
 
         `sse` is an iterable or async iterable of server-sent events, or a function that returns one: str, mappings,
         lists or `ServerSentEvent`. With `fault` the request fails in that way, or with that exception, which the caller

@@ -115,7 +115,7 @@ class RouteQueue:
         self.head_matchers: tuple[Matcher, ...] = tuple(filterfalse(_needs_body, self.conditions))
         self.body_matchers: tuple[Matcher, ...] = tuple(filter(_needs_body, self.conditions))
         # The table of routes looks at exact URLs and at patterns itself.
-        if not isinstance(self.matcher, (ExactURL, URLPattern)):
+        if not isinstance(self.matcher, ExactURL | URLPattern):
             self.head_matchers = (self.matcher, *self.head_matchers)
         self.has_matchers = bool(self.head_matchers or self.body_matchers)
         self.any_query = isinstance(self.matcher, ExactURL) and self.matcher.any_query

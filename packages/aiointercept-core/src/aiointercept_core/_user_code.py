@@ -92,11 +92,14 @@ def raised_by(error: BaseException, kind: str, function: object = None) -> tuple
         # The function has returned a wrong value.
         code = codes[-1]
         line = code.co_firstlineno
+    elif function is not None:
+        return f"your {kind} {describe_function(function)}", ""
     else:
-        return ("", "") if function is None else (f"your {kind} {describe_function(function)}", "")
-    # A `Mock` has no code of its own.
-    is_known = codes or function is None
-    name = f"{code.co_qualname.rpartition('<locals>.')[2]}()" if is_known else describe_function(function)
+        return "", ""
+    name = f"{code.co_qualname.rpartition('<locals>.')[2]}()"
+    if function is not None and not codes:
+        # A `Mock` has no code of its own.
+        name = describe_function(function)
     return f"your {kind} {name}", place_of(code.co_filename, line)
 
 
@@ -122,6 +125,8 @@ def _user_entries(error: BaseException) -> Iterator[TracebackType]:
 def _codes(function: Any) -> Iterator[CodeType]:
     """Yield the code of a function, generator or callable object, then of what it wraps: the innermost is the last."""
     for _ in range(_MAX_WRAPPERS):
+        if function is None:
+            return
         found = [getattr(function, name, None) for name in ("__code__", "ag_code", "gi_code")]
         found.append(getattr(type(function).__call__, "__code__", None))
         # Mocks have imitations, and all the same `__call__`.
