@@ -1,7 +1,7 @@
 """Act before one line of a package's code: an interrupt, a collection or a fork at each point of it."""
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, ModuleType
 
 __all__ = ["LineCounter", "at_each_line", "interrupt"]
@@ -10,21 +10,18 @@ __all__ = ["LineCounter", "at_each_line", "interrupt"]
 class LineCounter:
     """Calls `action` before the given line of the code of `package` that runs in the block, on this thread.
 
-    Lines count in the order in which they run, from 1; those of functions named in `ignored` do not count.
+    Lines count in the order in which they run, from 1, except those of finalisers: CPython ignores an interrupt there.
     """
 
-    def __init__(
-        self, package: ModuleType, line: int, action: Callable[[], None], *, ignored: Collection[str] = ()
-    ) -> None:
+    def __init__(self, package: ModuleType, line: int, action: Callable[[], None]) -> None:
         self._source = package.__path__[0]
         self._left = line
         self._action = action
-        self._ignored = ignored
         self.reached = False
 
     def _trace(self, frame: FrameType, event: str, _: object) -> Callable | None:
         code = frame.f_code
-        if not code.co_filename.startswith(self._source) or code.co_name in self._ignored:
+        if not code.co_filename.startswith(self._source) or code.co_name == "__del__":
             return None
         if event == "line":
             self._left -= 1

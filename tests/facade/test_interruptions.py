@@ -100,8 +100,7 @@ def mocks_at_each_line(
     for line in range(1, 1000):
         began = time.monotonic()
         mocks = [aiointercept(mock_external_urls=external)]
-        # CPython ignores an interrupt in a finaliser.
-        counter = LineCounter(package, line, action, ignored=["__del__"])
+        counter = LineCounter(package, line, action)
         try:
             with counter:
                 run(mocks[0])

@@ -398,7 +398,7 @@ async def test_an_error_closes_with_1011_and_is_raised_at_the_end(caplog):
 
     with pytest.raises(AssertionError, match="other"):
         await fail()
-    assert sum("AssertionError" in record.getMessage() for record in caplog.records) == 1
+    assert caplog.records == []
 
 
 async def test_the_cause_of_an_error_is_kept():

@@ -180,8 +180,37 @@ def test_it():
         m.post(URL, callback=answer)
         ask("POST", json={})
 """,
+        """
+class TestIt(unittest.TestCase):
+    def setUp(self):
+        self.m = self.enterContext(aiointercept(True, assert_all_called=True))
+
+    def test_it(self):
+        self.m.post(URL, callback=answer)
+        self.m.get(URL)
+        ask("POST", json={})
+""",
+        """
+class TestIt(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.m = await self.enterAsyncContext(aiointercept(True))
+
+    async def test_it(self):
+        self.m.post(URL, callback=answer)
+        await fetch("POST", json={})
+""",
+        """
+class TestIt(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _mock(self, aiointercept_external):
+        self.m = aiointercept_external
+
+    def test_it(self):
+        self.m.post(URL, callback=answer)
+        ask("POST", json={})
+""",
     ],
-    ids=["fixture", "block"],
+    ids=["fixture", "block", "TestCase", "IsolatedAsyncioTestCase", "fixture of a TestCase"],
 )
 def test_the_error_of_a_callback_heads_the_failure_that_it_causes(run, test):
     result = run(CALLBACK + test)
@@ -195,7 +224,10 @@ def test_the_error_of_a_callback_heads_the_failure_that_it_causes(run, test):
             "E *your callback answer() raised this for POST https://api.example.test/users",
         ]
     )
-    assert not OURS.search(shown_by(result))
+    shown = shown_by(result)
+    assert shown.count("raised this for") == 1
+    assert "Captured log" not in shown
+    assert not OURS.search(shown)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +252,53 @@ def test_it():
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"E *{error}: division by zero", f"E *{who} raised this for GET {URL}"])
-    assert not OURS.search(shown_by(result))
+    shown = shown_by(result)
+    assert "Captured log" not in shown
+    assert not OURS.search(shown)
+
+
+@pytest.mark.parametrize("mock", ["TestCase", "aiointercept_mock", "aiointercept_external"])
+def test_an_error_in_a_test_that_passes_otherwise_is_told_once(run, mock):
+    test = f"""
+def test_it({mock}):
+    {mock}.get(f"{{{mock}.server_url}}/", callback=wrong)
+    assert requests.get({mock}.server_url).status_code == 500
+"""
+    test_case = """
+class TestIt(unittest.TestCase):
+    def test_it(self):
+        m = self.enterContext(aiointercept())
+        m.get(f"{m.server_url}/", callback=wrong)
+        self.assertEqual(requests.get(m.server_url).status_code, 500)
+"""
+    result = run(f"""
+def wrong(url):
+    return 1 / 0
+
+{test_case if mock == "TestCase" else test}
+""")
+    shown = shown_by(result)
+    assert len(re.findall("^E .*ZeroDivisionError", shown, re.MULTILINE)) == 1
+    assert "Captured log" not in shown
+    assert not OURS.search(shown)
+
+
+def test_an_error_that_is_not_raised_is_told_by_the_log(run):
+    result = run("""
+def wrong(url):
+    return 1 / 0
+
+
+@pytest.mark.aiointercept(raise_callback_errors=False)
+def test_it(aiointercept_mock, aiointercept_external):
+    for m in (aiointercept_mock, aiointercept_external):
+        m.get(f"{m.server_url}/", callback=wrong)
+        assert requests.get(m.server_url).status_code == 500
+    assert False
+""")
+    result.assert_outcomes(failed=1)
+    lines = re.findall(r"^ERROR .* your callback wrong\(\) raised ZeroDivisionError", shown_by(result), re.MULTILINE)
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(

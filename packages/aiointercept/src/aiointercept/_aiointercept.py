@@ -1,7 +1,6 @@
 """The facade: `aiointercept`, its life cycle and what tests call on it."""
 
 import copy
-import functools
 import re
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -18,7 +17,7 @@ from ._checks import Checks
 from ._closing import StartResult, StopResult
 from ._cross_loop import running_loop
 from ._decorator import decorate
-from ._errors import keep_condition_error, note_errors
+from ._errors import CallbackErrors, note_errors
 from ._faults import check_fault
 from ._policies import DefaultReplies, DefaultRouting
 from ._pytest_bridge import check_unmatched_status, notify_started, option_or_ini
@@ -116,10 +115,10 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         The result is a coroutine that returns the mock; it need not be awaited.
         Raises `RuntimeError` if the mock is running, or if this release of aiohttp cannot be redirected.
         """
-        errors: list[BaseException] = []
+        errors = CallbackErrors(are_raised=self._checks.raise_callback_errors)
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(
-            callback_context=callbacks.context, on_error=functools.partial(keep_condition_error, errors)
+            callback_context=callbacks.context, on_error=errors.keep_of_condition
         )
         running = RunningMock(
             registry,
@@ -153,7 +152,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         running = self._begin_stop()
         if running is None:
             return StopResult()
-        return StopResult(running.closing, lambda: self._checks.run(self, running.take_errors()), must_be_awaited=True)
+        return StopResult(running.closing, lambda: self._checks.run_last(self, running.errors), must_be_awaited=True)
 
     def check(
         self,
@@ -168,7 +167,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         """
         if self._running is not None:
             checks = self._checks.replaced_by(raise_callback_errors, assert_all_called, assert_all_matched)
-            checks.run(self, self._running.take_errors())
+            checks.run(self, self._running.errors)
 
     def assert_all_called(self) -> None:
         """Raise `AssertionError` if a route that is not optional was never used."""
@@ -186,7 +185,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
             return
         if running_loop() is None:
             running.closing.wait()
-        self._checks.run(self, running.take_errors(), exc)
+        self._checks.run_last(self, running.errors, exc)
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -199,7 +198,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         if running is None:
             return
         await running.closing
-        self._checks.run(self, running.take_errors(), exc)
+        self._checks.run_last(self, running.errors, exc)
 
     def __call__(self, target: F) -> F:
         """Decorate a function, method, generator or class: each call gets a mock of its own.
@@ -295,4 +294,4 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
     def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
         """Add the errors of callbacks as notes to `exc`; they are not raised any more."""
         if self._running is not None and (self._checks.raise_callback_errors if raises is None else raises):
-            note_errors(exc, self._running.take_errors())
+            note_errors(exc, self._running.errors.take())

@@ -17,7 +17,7 @@ from aiointercept_server import RecordedWebSocket
 from ._callback_thread import CallbackThread
 from ._core import is_coroutine_function
 from ._cross_loop import call_threadsafe, future_safe, run_on_loop, running_loop, set_future
-from ._errors import keep_unobserved_error
+from ._errors import CallbackErrors
 from ._websocket import run_handler
 
 __all__ = ["CallbackContext", "CallbackRunner"]
@@ -30,9 +30,9 @@ class CallbackRunner:
     is `None`. `errors` gets the errors of plain functions whose client has left.
     """
 
-    def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: list[BaseException]) -> None:
+    def __init__(self, default_loop: asyncio.AbstractEventLoop | None, errors: CallbackErrors) -> None:
         self._default_loop = default_loop
-        self._thread = CallbackThread(functools.partial(keep_unobserved_error, errors))
+        self._thread = CallbackThread(errors.keep_unobserved)
 
     def context(self) -> "CallbackContext":
         """Return the context of a route that is registered now."""

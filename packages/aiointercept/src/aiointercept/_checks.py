@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
-from ._errors import note_errors
-from ._pytest_bridge import ReportedMock, has_failed, option_or_ini
+from ._errors import CallbackErrors, note_errors
+from ._pytest_bridge import ReportedMock, has_failed, option_or_ini, unreported_exception
 
 __all__ = ["Checks"]
 
@@ -40,13 +40,22 @@ class Checks(NamedTuple):
         """Return the checks with `options` in their place, in the same order; `None` replaces none."""
         return Checks(*(own if option is None else option for own, option in zip(self, options, strict=True)))
 
-    def run(self, mock: Checked, errors: list[BaseException], exc: BaseException | None = None) -> None:
-        """Raise what went wrong, `errors` of the user's functions first.
+    def run_last(self, mock: Checked, callback_errors: CallbackErrors, exc: BaseException | None = None) -> None:
+        """Run the checks of a mock that was stopped; later errors of the user's functions are only logged."""
+        callback_errors.are_raised = False
+        self.run(mock, callback_errors, exc)
 
-        If the block is left with an exception, `exc`, the errors are noted on it and nothing is raised.
+    def run(self, mock: Checked, callback_errors: CallbackErrors, exc: BaseException | None = None) -> None:
+        """Raise what went wrong, the errors of the user's functions first.
+
+        If the block is left with an exception, `exc`, the errors are noted on it and nothing is raised; so it is if the
+        test has ended with an exception that is still to be reported.
         """
         if not self.raise_callback_errors:
-            errors = []
+            callback_errors.log()
+        taken = callback_errors.take()
+        errors = taken if self.raise_callback_errors else []
+        exc = exc or unreported_exception(mock)
         if exc is not None:
             note_errors(exc, errors)
             return

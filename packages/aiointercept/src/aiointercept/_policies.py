@@ -24,7 +24,7 @@ from aiointercept_core import (
 from aiointercept_dns import OutgoingRequest, Passthrough, is_ip_address, is_loopback
 from aiointercept_server import AiointerceptRequest
 
-from ._errors import keep_error
+from ._errors import CallbackErrors
 
 __all__ = [
     "DefaultReplies",
@@ -136,7 +136,7 @@ class DefaultReplies:
     def __init__(
         self,
         registry: Registry[AiointerceptRequest],
-        errors: list[BaseException],
+        errors: CallbackErrors,
         *,
         unmatched_status: int | None = None,
     ) -> None:
@@ -151,8 +151,8 @@ class DefaultReplies:
     def reply_to_error(
         self, error: BaseException, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None
     ) -> Reply:
-        """Keep and log `error`, and return a reply that reports it."""
-        return error_response(error, keep_error(self._errors, error, record))
+        """Keep `error`, and return a reply that reports it."""
+        return error_response(error, self._errors.keep(error, record))
 
     def reply_to_unmatched(self, record: Record[AiointerceptRequest], client_request: OutgoingRequest | None) -> Reply:
         """Close the connection, or return a reply with `unmatched_status`; both have the explanation."""

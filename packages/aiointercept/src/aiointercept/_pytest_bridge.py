@@ -6,7 +6,15 @@ from typing import Any, Protocol, TypeVar
 
 from aiointercept_core import Journal, Route
 
-__all__ = ["PytestRun", "ReportedMock", "check_unmatched_status", "has_failed", "notify_started", "option_or_ini"]
+__all__ = [
+    "PytestRun",
+    "ReportedMock",
+    "check_unmatched_status",
+    "has_failed",
+    "notify_started",
+    "option_or_ini",
+    "unreported_exception",
+]
 
 D = TypeVar("D")
 
@@ -37,13 +45,22 @@ class PytestRun(Protocol):
         """Remember `mock` for the report of the running test."""
 
     def has_failed(self, mock: ReportedMock) -> bool:
-        """Return whether the running test has started `mock` and has ended with an exception."""
+        """Return whether the running test has started `mock` and was reported with an exception."""
+
+    def unreported_exception(self, mock: ReportedMock) -> BaseException | None:
+        """Return the exception with which the running test, which has started `mock`, ended, if it will be reported."""
 
 
 def has_failed(mock: ReportedMock) -> bool:
     """Return whether the test that has started `mock` has failed, and is being torn down: it is reported already."""
     run = _pytest_run()
     return run is not None and run.has_failed(mock)
+
+
+def unreported_exception(mock: ReportedMock) -> BaseException | None:
+    """Return the exception of the test that has started `mock`, if it is still to be reported."""
+    run = _pytest_run()
+    return run.unreported_exception(mock) if run is not None else None
 
 
 def option_or_ini(option: D | None, name: str, default: D) -> D:

@@ -16,6 +16,7 @@ from aiointercept_server import AiointerceptRequest, Answer, Listener, ignore_re
 from ._callbacks import CallbackRunner
 from ._closing import CloseHandle
 from ._cross_loop import CallbackCancelledError
+from ._errors import CallbackErrors
 from ._faults import fail, set_disconnect
 from ._forwarding import Body, Forwarder, OwnPortError
 from ._nesting import NestedSearch
@@ -38,7 +39,7 @@ class RunningMock:
     """Answer the requests that a server receives, and decide where the clients of the process send theirs.
 
     It runs from `start()` to `close()`, which may be called at any time, also after a `start()` that was interrupted.
-    `errors` are those of callbacks and bodies that were not raised in the test yet. With `redirect` the aiohttp clients
+    `errors` has those of callbacks and bodies that the test has not taken yet. With `redirect` the aiohttp clients
     of the process are redirected; with `forward_unmatched` unmatched requests go to the real network.
     """
 
@@ -46,7 +47,7 @@ class RunningMock:
         self,
         registry: Registry[AiointerceptRequest],
         callbacks: CallbackRunner,
-        errors: list[BaseException],
+        errors: CallbackErrors,
         *,
         routing: RoutingPolicy,
         replies: ReplyPolicy,
@@ -96,12 +97,6 @@ class RunningMock:
         """All registered routes."""
         return self.registry.routes
 
-    def take_errors(self) -> list[BaseException]:
-        """Return the errors of users' functions that were not raised yet; from now on they are."""
-        errors = self.errors[:]
-        del self.errors[: len(errors)]
-        return errors
-
     def _note_callback_errors(self, exc: BaseException, raises: bool | None = None) -> None:
         """Do nothing: only mocks of `compat` are reported under this object, and their callers get the errors."""
 
@@ -130,6 +125,11 @@ class RunningMock:
         """Stop redirecting at once."""
         if self._redirection is not None:
             self._redirection.stop("the mock was stopped while the request waited for its reply")
+
+    def at_exit(self) -> None:
+        """Stop redirecting, and log the errors that will not be raised any more."""
+        self.stop_redirecting()
+        self.errors.log()
 
     def before_fork(self) -> None:
         """Open the port that the clients of a forked child need; see `_address`."""

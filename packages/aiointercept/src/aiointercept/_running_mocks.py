@@ -10,8 +10,8 @@ __all__ = ["RunningMocks"]
 class Running(Protocol):
     """A running mock."""
 
-    def stop_redirecting(self) -> None:
-        """Stop redirecting at once."""
+    def at_exit(self) -> None:
+        """Leave what the end of the interpreter must not find."""
 
     def before_fork(self) -> None:
         """Prepare for the clients of a forked child."""
@@ -51,7 +51,7 @@ class RunningMocks(Generic[M]):
     def _at_exit(self) -> None:
         # A mock that is running when the interpreter exits needs no warning.
         for mock in list(self._mocks):
-            mock.stop_redirecting()
+            mock.at_exit()
 
     def _before_fork(self) -> None:
         for mock in list(self._mocks):

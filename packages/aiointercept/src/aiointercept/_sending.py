@@ -10,14 +10,14 @@ from aiointercept_dns import OutgoingRequest
 
 from ._core import ReportedError
 from ._cross_loop import CallbackCancelledError
-from ._errors import keep_error
+from ._errors import CallbackErrors
 from ._faults import set_disconnect
 
 __all__ = ["keep_body_errors", "keep_handler_errors"]
 
 
 async def keep_body_errors(
-    errors: list[BaseException], reply: Stream, record: Record[Any], client_request: OutgoingRequest | None
+    errors: CallbackErrors, reply: Stream, record: Record[Any], client_request: OutgoingRequest | None
 ) -> AsyncIterator[bytes]:
     """Yield the chunks of `reply`; add an error in them to `errors`."""
     body = aiter(reply.body)
@@ -33,7 +33,7 @@ async def keep_body_errors(
 
 
 async def keep_handler_errors(
-    errors: list[BaseException],
+    errors: CallbackErrors,
     handler: Callable[[Any], Awaitable[None]],
     record: Record[Any],
     connection: WebSocketConnection,
@@ -45,7 +45,7 @@ async def keep_handler_errors(
 
 @contextlib.contextmanager
 def _keeping_error(
-    errors: list[BaseException], record: Record[Any], client_request: OutgoingRequest | None
+    errors: CallbackErrors, record: Record[Any], client_request: OutgoingRequest | None
 ) -> Iterator[None]:
     """Keep an error that is raised while a reply is sent; the server gets a `ReportedError`."""
     try:
@@ -57,4 +57,4 @@ def _keeping_error(
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as exc:
-        raise ReportedError(keep_error(errors, exc, record)) from exc
+        raise ReportedError(errors.keep(exc, record)) from exc

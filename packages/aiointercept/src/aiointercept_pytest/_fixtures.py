@@ -17,7 +17,6 @@ __all__ = ["aiointercept_external", "aiointercept_mock", "aiointercept_server", 
 # A check that fails says what is wrong: the code of a fixture says nothing.
 __tracebackhide__ = True
 
-# The fixtures run the checks themselves, at the end of a test.
 _NO_CHECKS: dict[str, Any] = dict.fromkeys(CHECKS, False)
 
 
@@ -26,8 +25,10 @@ def aiointercept_server() -> "Iterator[aiointercept]":
     """A mock that runs for the whole session, in the default mode; its type is `aiointercept.aiointercept`."""
     from aiointercept import aiointercept  # noqa: PLC0415
 
-    with aiointercept(assert_all_called=False, assert_all_matched=False) as mock:
+    with aiointercept(raise_callback_errors=True, assert_all_called=False, assert_all_matched=False) as mock:
         yield mock
+        # Errors after the last test, which may be the first ones of the session.
+        mock.check(raise_callback_errors=PYTEST_RUN.ini_option("raise_callback_errors"))
 
 
 @pytest.fixture
@@ -67,8 +68,8 @@ def check_server(item: "pytest.Item") -> None:
     fixtures = getattr(item, "funcargs", {})
     server = fixtures.get("aiointercept_server")
     if server is not None and "aiointercept_mock" not in fixtures:
-        raises = mock_options(item)["raise_callback_errors"]
-        item.addfinalizer(lambda: server.check(**{**_NO_CHECKS, "raise_callback_errors": raises}))
+        checks = _callback_errors_only(mock_options(item))
+        item.addfinalizer(lambda: server.check(**checks))
 
 
 def note_callback_errors(item: "pytest.Item", exc: BaseException) -> None:
@@ -90,7 +91,7 @@ def _own_mock(item: "pytest.Item", options: dict[str, Any]) -> "Iterator[aiointe
 
     made = {name: value for name, value in options.items() if name not in CHECKS}
     try:
-        mock = aiointercept(**made, **_NO_CHECKS)
+        mock = aiointercept(**made, **_callback_errors_only(options))
     except (TypeError, ValueError) as exc:
         usage_error(str(exc))
     with mock:
@@ -106,5 +107,9 @@ def _checks(item: "pytest.Item", options: dict[str, Any]) -> dict[str, Any]:
     """
     usage = usage_of(item)
     if usage.failed:
-        return {**_NO_CHECKS, "raise_callback_errors": options["raise_callback_errors"]}
+        return _callback_errors_only(options)
     return {name: options[name] for name in CHECKS} if usage.passed else _NO_CHECKS
+
+
+def _callback_errors_only(options: dict[str, Any]) -> dict[str, Any]:
+    return {**_NO_CHECKS, "raise_callback_errors": options["raise_callback_errors"]}

@@ -12,7 +12,7 @@ from ._fixtures import check_server, note_callback_errors
 from ._misuse import explain_arguments, warn_of_unused_marker
 from ._mock_usage import begin_usage, end_usage, usage_of
 from ._options import CHECKS, MARKER
-from ._pytest_run import PYTEST_RUN
+from ._pytest_run import PYTEST_RUN, test_case_exception
 
 if TYPE_CHECKING:
     from pluggy import Result
@@ -93,9 +93,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, "Result[pytest.TestReport]", None]:
     """Add a section to the report of a failed test: the requests that its mocks received."""
     usage = usage_of(item)
-    if call.when != "teardown" and call.excinfo is not None:
+    exception = call.excinfo.value if call.excinfo is not None else test_case_exception(item)
+    if call.when != "teardown" and exception is not None:
         PYTEST_RUN.fail()
-        note_callback_errors(item, call.excinfo.value)
+        note_callback_errors(item, exception)
     outcome = yield
     if outcome.excinfo is not None:
         return

@@ -83,7 +83,7 @@ _USAGES: "weakref.WeakKeyDictionary[pytest.Item, MockUsage]" = weakref.WeakKeyDi
 
 def begin_usage(item: "pytest.Item") -> None:
     """Begin to note the mocks of a test."""
-    _USAGES[item] = MockUsage(PYTEST_RUN.release())
+    _USAGES[item] = MockUsage(PYTEST_RUN.begin_test(item))
 
 
 def usage_of(item: "pytest.Item") -> MockUsage:

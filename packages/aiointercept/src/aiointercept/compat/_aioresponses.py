@@ -14,6 +14,7 @@ from aiointercept_core import BodySource, CallbackResult, Registry, RegistryRule
 from aiointercept_server import AiointerceptRequest
 
 from .._parts import (
+    CallbackErrors,
     CallbackRunner,
     RunningMock,
     StartedAt,
@@ -103,7 +104,7 @@ class aioresponses:
         """Start redirecting requests; `RuntimeError` if this mock is running."""
         if self._running is not None:
             raise RuntimeError("the mock is already running: call stop() first, or create a second mock")
-        errors: list[BaseException] = []
+        errors = CallbackErrors(are_raised=False)
         callbacks = CallbackRunner(running_loop(), errors)
         registry: Registry[AiointerceptRequest] = Registry(_RULES, callback_context=callbacks.context)
         routing = AioresponsesRouting(registry, self, self._passthrough, self._overrides)
