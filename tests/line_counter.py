@@ -21,7 +21,9 @@ class LineCounter:
 
     def _trace(self, frame: FrameType, event: str, _: object) -> Callable | None:
         code = frame.f_code
-        if not code.co_filename.startswith(self._source) or code.co_name == "__del__":
+        caller = frame.f_back
+        is_finaliser = "__del__" in (code.co_name, caller and caller.f_code.co_name)
+        if not code.co_filename.startswith(self._source) or is_finaliser:
             return None
         if event == "line":
             self._left -= 1

@@ -1,13 +1,12 @@
 """An error of a callback or a body is told once: by the exception that the test gets, or else in the log."""
 
 import asyncio
-import gc
 import logging
+import os
 import re
 import subprocess
 import sys
 import threading
-import weakref
 
 import aiohttp
 import pytest
@@ -107,31 +106,70 @@ async def test_an_error_can_be_raised_by_a_check_after_it_was_logged(caplog):
     assert len(errors_in(caplog)) == 1
 
 
-async def test_an_error_is_logged_if_stop_is_not_awaited(caplog, monkeypatch):
-    # The plugin keeps the mocks of a test for its report.
-    monkeypatch.delitem(sys.modules, "aiointercept_pytest")
+async def test_an_error_is_logged_if_stop_is_not_awaited(caplog):
     m = await failing_mock()
-    reference = weakref.ref(m._running)
     with pytest.warns(RuntimeWarning, match="was never awaited"):
         m.stop()
-    del m
-    async with asyncio.timeout(5):
-        while reference() is not None:
-            await asyncio.sleep(0.001)
-            gc.collect()
     assert len(errors_in(caplog)) == 1
 
 
 async def test_an_error_is_logged_if_the_mock_is_not_stopped(caplog, monkeypatch):
+    # The plugin keeps the mocks of a test for its report.
     monkeypatch.delitem(sys.modules, "aiointercept_pytest")
     mocks = [await failing_mock()]
     with pytest.warns(ResourceWarning, match="collected before it was stopped"):
         mocks.clear()
-    async with asyncio.timeout(5):
-        while not errors_in(caplog):
-            await asyncio.sleep(0.001)
-            gc.collect()
     assert len(errors_in(caplog)) == 1
+
+
+@pytest.mark.parametrize("when", ["in the block", "at its end", "in stop"])
+async def test_an_error_is_logged_if_the_block_is_cancelled(when, caplog):
+    """A note on a cancellation would be lost."""
+
+    async def use() -> None:
+        if when == "in stop":
+            m = await failing_mock()
+            asyncio.current_task().cancel()
+            await m.stop()
+        async with aiointercept() as m:
+            m.get(f"{m.server_url}/", callback=failing)
+            await fetch(m.server_url)
+            asyncio.current_task().cancel()
+            if when == "in the block":
+                await asyncio.sleep(5)
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(use())
+    assert len(errors_in(caplog)) == 1
+
+
+async def test_an_error_is_logged_if_the_block_is_left_by_a_closed_generator(caplog):
+    def mocks():
+        with aiointercept() as m:
+            yield m
+
+    generator = mocks()
+    m = next(generator)
+    m.get(f"{m.server_url}/", callback=failing)
+    await fetch(m.server_url)
+    generator.close()
+    assert len(errors_in(caplog)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_child_does_not_log_an_error_of_its_parent():
+    source = (
+        SCRIPT
+        + """
+import os
+if os.fork():
+    os.wait()
+    m.check(raise_callback_errors=False)
+"""
+    )
+    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30, check=True)
+    assert ended.stderr.count("raised LookupError: told") == 1
 
 
 async def test_an_error_after_the_end_of_the_block_is_logged(caplog):
@@ -154,8 +192,7 @@ async def test_an_error_after_the_end_of_the_block_is_logged(caplog):
             await asyncio.sleep(0.001)
 
 
-def test_an_error_is_logged_if_the_process_ends_before_the_block():
-    source = """
+SCRIPT = """
 import asyncio, aiohttp
 from aiointercept import aiointercept
 
@@ -171,7 +208,10 @@ m.start()
 m.get(m.server_url, callback=answer)
 asyncio.run(main())
 """
-    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30, check=True)
+
+
+def test_an_error_is_logged_if_the_process_ends_before_the_block():
+    ended = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout == "500\n"
     assert re.fullmatch(r"your callback answer\(\) raised LookupError: told for GET \S+ \(<string>:6\)\n", ended.stderr)
 

@@ -283,6 +283,24 @@ def wrong(url):
     assert not OURS.search(shown)
 
 
+def test_an_error_of_a_callback_of_compat_is_named_with_its_place(run):
+    result = run("""
+def wrong(url, **kwargs):
+    return 1 / 0
+
+
+@aioresponses()
+def test_it(m):
+    m.get(URL, callback=wrong)
+    ask()
+""")
+    shown = shown_by(result)
+    assert re.search(r"^E +your callback wrong\(\) raised this \(.*test_wrong\.py:26\)$", shown, re.MULTILINE)
+    # The route has no reply less, but it was asked.
+    assert "matched" in shown
+    assert "never used" not in shown
+
+
 def test_an_error_that_is_not_raised_is_told_by_the_log(run):
     result = run("""
 def wrong(url):

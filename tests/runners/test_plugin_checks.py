@@ -6,6 +6,8 @@ from pytest_runs import run_in_process
 pytest_plugins = ["pytester"]
 
 COMMON = """
+import unittest
+
 import pytest
 import requests
 
@@ -287,6 +289,19 @@ def test_shared_too(shared):
             r"ERROR .*::test_shared_too - LookupError: failed at /x",
         ]
     )
+
+
+def test_a_test_case_that_is_skipped_shows_its_error(run):
+    result = run(
+        """
+class TestIt(unittest.TestCase):
+    def test_it(self):
+        ask_failing(self.enterContext(aiointercept()))
+        self.skipTest("for another reason")
+"""
+    )
+    result.assert_outcomes(skipped=1, errors=1)
+    result.stdout.fnmatch_lines(["ERROR *::TestIt::test_it - LookupError: failed at /x"])
 
 
 def test_a_mistake_in_a_marker_is_told_once(run):

@@ -152,7 +152,8 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         running = self._begin_stop()
         if running is None:
             return StopResult()
-        return StopResult(running.closing, lambda: self._checks.run_last(self, running.errors), must_be_awaited=True)
+        checks, errors = self._checks, running.errors
+        return StopResult(running.closing, lambda exc: checks.run_last(self, errors, exc), on_unawaited=errors.log)
 
     def check(
         self,
@@ -197,8 +198,7 @@ class aiointercept(Registration, CallAssertions[AiointerceptRequest]):
         running = self._begin_stop()
         if running is None:
             return
-        await running.closing
-        self._checks.run_last(self, running.errors, exc)
+        await StopResult(running.closing, lambda other: self._checks.run_last(self, running.errors, exc or other))
 
     def __call__(self, target: F) -> F:
         """Decorate a function, method, generator or class: each call gets a mock of its own.

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from ._errors import CallbackErrors, note_errors
+from ._errors import CallbackErrors, is_hidden, note_errors
 from ._pytest_bridge import ReportedMock, has_failed, option_or_ini, unreported_exception
 
 __all__ = ["Checks"]
@@ -42,16 +42,19 @@ class Checks(NamedTuple):
 
     def run_last(self, mock: Checked, callback_errors: CallbackErrors, exc: BaseException | None = None) -> None:
         """Run the checks of a mock that was stopped; later errors of the user's functions are only logged."""
-        callback_errors.are_raised = False
-        self.run(mock, callback_errors, exc)
+        try:
+            self.run(mock, callback_errors, exc)
+        finally:
+            callback_errors.are_raised = False
+            callback_errors.log()
 
     def run(self, mock: Checked, callback_errors: CallbackErrors, exc: BaseException | None = None) -> None:
         """Raise what went wrong, the errors of the user's functions first.
 
         If the block is left with an exception, `exc`, the errors are noted on it and nothing is raised; so it is if the
-        test has ended with an exception that is still to be reported.
+        test has ended with an exception that is still to be reported. They are logged if nobody is shown the exception.
         """
-        if not self.raise_callback_errors:
+        if not self.raise_callback_errors or is_hidden(exc):
             callback_errors.log()
         taken = callback_errors.take()
         errors = taken if self.raise_callback_errors else []

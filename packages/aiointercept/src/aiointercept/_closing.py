@@ -125,20 +125,22 @@ class StartResult(_Result[T]):
 
 
 class StopResult(_Result[None]):
-    """The result of `stop()`: awaiting it waits until the mock is closed, then calls `finish`.
+    """The result of `stop()`: awaiting it waits until the mock is closed, then calls `finish` with `None`.
+
+    If the wait is interrupted, for example by a cancellation, `finish` is called with the exception.
 
     In sync code both has happened when this is made; there is no `closing` if the mock was not running. With
-    `must_be_awaited` there is a `RuntimeWarning` if that does not happen in async code.
+    `on_unawaited` this must be awaited in async code: if it is not, that is called, and there is a `RuntimeWarning`.
     """
 
-    _unawaited = False
+    _on_unawaited: Callable[[], object] | None = None
 
     def __init__(
         self,
         closing: CloseHandle | None = None,
-        finish: Callable[[], None] = lambda: None,
+        finish: Callable[[BaseException | None], None] = lambda exc: None,
         *,
-        must_be_awaited: bool = False,
+        on_unawaited: Callable[[], object] | None = None,
     ) -> None:
         super().__init__("aiointercept.stop")
         self._closing = closing
@@ -146,24 +148,31 @@ class StopResult(_Result[None]):
         if closing is not None and running_loop() is None:
             self._closing = None
             closing.wait()
-            finish()
+            finish(None)
         elif closing is not None:
-            self._unawaited = must_be_awaited
+            self._on_unawaited = on_unawaited
 
     def __await__(self) -> Generator[Any, Any, None]:
-        self._unawaited = False
+        self._on_unawaited = None
         return self._wait_closed()
 
     def close(self) -> None:
-        self._unawaited = False
+        self._on_unawaited = None
         super().close()
 
     def _wait_closed(self) -> Generator[Any, Any, None]:
         if self._closing is not None:
-            yield from self._closing.__await__()
-            self._finish()
+            interruption = None
+            try:
+                yield from self._closing.__await__()
+            except BaseException as exc:
+                interruption = exc
+                raise
+            finally:
+                self._finish(interruption)
 
     def __del__(self) -> None:
-        if self._unawaited:
+        if self._on_unawaited is not None:
+            self._on_unawaited()
             unawaited = "coroutine 'aiointercept.stop' was never awaited"
             warnings.warn(unawaited, RuntimeWarning, stacklevel=2, source=self)

@@ -1,6 +1,7 @@
 """Errors of users' functions: they are kept for the end of the block, and logged if they are not raised there."""
 
 import logging
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from aiointercept_core import Record, Request, format_error
 
 from ._core import describe_error_of, has_user_frames, hide_own_frames, raised_by, user_function
 
-__all__ = ["CallbackErrors", "note_errors"]
+__all__ = ["CallbackErrors", "is_hidden", "note_errors"]
 
 logger = logging.getLogger("aiointercept")
 
@@ -86,6 +87,12 @@ class CallbackErrors:
             logger.debug("%s", line)
         else:
             self.log()
+
+
+def is_hidden(exc: BaseException | None) -> bool:
+    """Return whether nobody is shown `exc`, a cancellation or an exit, so that a note on it would be lost."""
+    is_of_trio = type(exc).__module__.startswith("trio.")
+    return is_of_trio or isinstance(exc, CancelledError | GeneratorExit | KeyboardInterrupt | SystemExit)
 
 
 def note_errors(exc: BaseException, errors: Sequence[BaseException]) -> None:

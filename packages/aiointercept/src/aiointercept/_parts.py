@@ -2,7 +2,7 @@
 
 from ._callbacks import CallbackRunner
 from ._closing import StopResult
-from ._core import is_exception
+from ._core import is_exception, raised_by
 from ._cross_loop import run_on_loop, running_loop
 from ._decorator import decorate
 from ._errors import CallbackErrors
@@ -21,6 +21,7 @@ __all__ = [
     "decorate",
     "is_exception",
     "notify_started",
+    "raised_by",
     "run_on_loop",
     "running_loop",
 ]

@@ -39,8 +39,8 @@ class RunningMock:
     """Answer the requests that a server receives, and decide where the clients of the process send theirs.
 
     It runs from `start()` to `close()`, which may be called at any time, also after a `start()` that was interrupted.
-    `errors` has those of callbacks and bodies that the test has not taken yet. With `redirect` the aiohttp clients
-    of the process are redirected; with `forward_unmatched` unmatched requests go to the real network.
+    With `redirect` the aiohttp clients of the process are redirected; with `forward_unmatched` unmatched requests go to
+    the real network.
     """
 
     def __init__(
@@ -119,17 +119,13 @@ class RunningMock:
             return
         unstopped = f"{mock!r} was collected before it was stopped: use a with block, or call stop()"
         self.close()
+        self.errors.log()
         warnings.warn(unstopped, ResourceWarning, stacklevel=3, source=mock)
 
     def stop_redirecting(self) -> None:
         """Stop redirecting at once."""
         if self._redirection is not None:
             self._redirection.stop("the mock was stopped while the request waited for its reply")
-
-    def at_exit(self) -> None:
-        """Stop redirecting, and log the errors that will not be raised any more."""
-        self.stop_redirecting()
-        self.errors.log()
 
     def before_fork(self) -> None:
         """Open the port that the clients of a forked child need; see `_address`."""
@@ -138,9 +134,10 @@ class RunningMock:
                 self._listener.address("https")
 
     def after_fork_in_child(self) -> None:
-        """Renew the lock of the registry, which may be held by a thread that the child does not have."""
+        """Renew the lock of the registry, of which a thread of the parent may hold it; the parent tells the errors."""
         self._is_forked = True
         self.registry.renew_lock()
+        self.errors.take()
 
     def _release(self) -> None:
         # The redirection refers to this object: without this, both would wait for the garbage collector.

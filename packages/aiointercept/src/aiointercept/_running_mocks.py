@@ -4,14 +4,18 @@ import atexit
 import os
 from typing import Generic, Protocol, TypeVar
 
+from ._errors import CallbackErrors
+
 __all__ = ["RunningMocks"]
 
 
 class Running(Protocol):
     """A running mock."""
 
-    def at_exit(self) -> None:
-        """Leave what the end of the interpreter must not find."""
+    errors: CallbackErrors
+
+    def stop_redirecting(self) -> None:
+        """Stop redirecting at once."""
 
     def before_fork(self) -> None:
         """Prepare for the clients of a forked child."""
@@ -51,7 +55,8 @@ class RunningMocks(Generic[M]):
     def _at_exit(self) -> None:
         # A mock that is running when the interpreter exits needs no warning.
         for mock in list(self._mocks):
-            mock.at_exit()
+            mock.stop_redirecting()
+            mock.errors.log()
 
     def _before_fork(self) -> None:
         for mock in list(self._mocks):

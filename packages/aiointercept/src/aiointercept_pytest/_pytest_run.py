@@ -4,6 +4,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from aiointercept._pytest_bridge import ReportedMock
 
@@ -80,7 +82,9 @@ def test_case_exception(item: object) -> BaseException | None:
     Other tests are reported before their fixtures are torn down. unittest cleans up first, and raises nothing.
     """
     exceptions = getattr(item, "_excinfo", None)
-    return exceptions[0].value if exceptions else None
+    exception = exceptions[0].value if exceptions else None
+    # A test that is skipped, or fails as expected, shows nothing.
+    return None if isinstance(exception, pytest.skip.Exception | pytest.xfail.Exception) else exception
 
 
 PYTEST_RUN = _PytestRun()

@@ -39,7 +39,14 @@ def _describe_mock(snapshot: MockSnapshot, shown: str) -> str:
     records = snapshot.records[-_MAX_LINES:]
     for record, line in zip(records, _table([_row(record, shown) for record in records]), strict=True):
         lines += [line, *_conversation(record)]
-    unused = [route for route in snapshot.routes if not route._was_used]
+    # A callback of `compat` that raises leaves its route unused. What a failed check has named is not repeated.
+    matched = {record.route for record in snapshot.records}
+    is_told = "never used: " in shown
+    unused = [
+        route
+        for route in snapshot.routes
+        if not (route._was_used or route in matched or (is_told and str(route) in shown))
+    ]
     if unused:
         lines.append("registered, but never used:")
         lines += [_line(f"  {route}") for route in unused[:_MAX_LINES]]

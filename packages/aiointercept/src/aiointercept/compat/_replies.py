@@ -21,7 +21,7 @@ from aiointercept_core import (
 from aiointercept_dns import OutgoingRequest
 from aiointercept_server import AiointerceptRequest
 
-from .._parts import CallbackRunner, run_on_loop
+from .._parts import CallbackRunner, raised_by, run_on_loop
 from ._calls import PendingCall, normalize_url
 
 __all__ = ["AioresponsesReplies", "ReplyOverrides"]
@@ -113,6 +113,11 @@ class AioresponsesReplies:
                 result = callback(normalize_url(request.url), **call.callback_options())
                 return await result if inspect.isawaitable(result) else result
             except BaseException as exc:
+                who, where = raised_by(exc, "callback", callback)
+                note = f"{who} raised this ({where})"
+                # The caller gets the error without its traceback; the same one may be raised again and again.
+                if where and note not in getattr(exc, "__notes__", ()):
+                    exc.add_note(note)
                 raise _CallbackError(exc) from None
 
         run: Awaitable[Any] = run_on_loop(client_request.loop, client_request.context, call_back)
