@@ -138,9 +138,10 @@ async def test_an_error_is_logged_if_the_block_is_cancelled(when, caplog):
             if when == "in the block":
                 await asyncio.sleep(5)
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(asyncio.CancelledError) as caught:
         await asyncio.create_task(use())
     assert len(errors_in(caplog)) == 1
+    assert not getattr(caught.value, "__notes__", ())
 
 
 async def test_an_error_is_logged_if_the_block_is_left_by_a_closed_generator(caplog):

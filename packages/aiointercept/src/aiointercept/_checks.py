@@ -54,10 +54,11 @@ class Checks(NamedTuple):
         If the block is left with an exception, `exc`, the errors are noted on it and nothing is raised; so it is if the
         test has ended with an exception that is still to be reported. They are logged if nobody is shown the exception.
         """
-        if not self.raise_callback_errors or is_hidden(exc):
+        are_told = self.raise_callback_errors and not is_hidden(exc)
+        if not are_told:
             callback_errors.log()
         taken = callback_errors.take()
-        errors = taken if self.raise_callback_errors else []
+        errors = taken if are_told else []
         exc = exc or unreported_exception(mock)
         if exc is not None:
             note_errors(exc, errors)

@@ -134,7 +134,7 @@ class RunningMock:
                 self._listener.address("https")
 
     def after_fork_in_child(self) -> None:
-        """Renew the lock of the registry, of which a thread of the parent may hold it; the parent tells the errors."""
+        """Renew the lock of the registry, which a thread of the parent may hold, and leave the errors to the parent."""
         self._is_forked = True
         self.registry.renew_lock()
         self.errors.take()
